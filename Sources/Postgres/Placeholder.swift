@@ -1,0 +1,2 @@
+import CLibpq
+public func version() -> Int32 { PQlibVersion() }

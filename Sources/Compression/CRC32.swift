@@ -4,8 +4,9 @@ import CZlib
 public enum CRC32 {
   /// The checksum of `bytes`; 0 for no bytes.
   public static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    UInt32(truncatingIfNeeded: bytes.withUnsafeBufferPointer { buffer in
-      crc32_z(0, buffer.baseAddress, buffer.count)
-    })
+    UInt32(
+      truncatingIfNeeded: bytes.withUnsafeBufferPointer { buffer in
+        crc32_z(0, buffer.baseAddress, buffer.count)
+      })
   }
 }

@@ -1,8 +1,7 @@
 import ArgumentParser
-import Operations
-import SQLSyntax
-import Postgres
 
-@main struct Tsdb: ParsableCommand {
-  func run() { print(probe("select 1; select 2"), version()) }
+@main
+struct Tsdb: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tsdb", abstract: "Migrate, back up, restore and maintain PostgreSQL databases.")
 }

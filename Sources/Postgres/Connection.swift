@@ -1,0 +1,173 @@
+import CLibpq
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// One connection to a server; blocking, and closed when it goes out of scope.
+///
+/// Not thread-safe: a ``Session`` gives each connection a thread of its own.
+public struct Connection: ~Copyable {
+  private let connection: OpaquePointer
+  private let notices = NoticeBuffer()
+
+  /// Opens a connection. Text travels as UTF-8, whatever the database's encoding.
+  ///
+  /// The wait for each host address is bounded by `connect_timeout`, ten seconds unless the
+  /// settings or `PGCONNECT_TIMEOUT` say otherwise.
+  public init(_ settings: ConnectionSettings, applicationName: String) throws(PostgresError) {
+    var parameters = settings.parameters
+    parameters["fallback_application_name"] = applicationName
+    parameters["client_encoding"] = "UTF8"
+    if parameters["connect_timeout"] == nil, !Self.hasEnvironmentTimeout {
+      parameters["connect_timeout"] = "10"
+    }
+    guard let connection = Self.open(parameters) else {
+      throw PostgresError(origin: .client, message: "out of memory while connecting")
+    }
+    guard PQstatus(connection) == CONNECTION_OK else {
+      defer { PQfinish(connection) }
+      throw Self.connectionFailure(connection, settings: settings)
+    }
+    self.connection = connection
+    PQsetNoticeReceiver(
+      connection, receiveNotice, Unmanaged.passUnretained(notices).toOpaque())
+  }
+
+  deinit {
+    PQfinish(connection)
+  }
+
+  /// Runs `sql`, which may hold several statements, and returns the last result.
+  ///
+  /// Several statements in one call form an implicit transaction.
+  @discardableResult
+  public func execute(_ sql: String) throws(PostgresError) -> QueryResult {
+    try check(PQexec(connection, sql))
+  }
+
+  /// Runs one statement with text parameters.
+  public func query(_ sql: String, _ parameters: [String?] = []) throws(PostgresError) -> QueryResult {
+    let result = CStrings(parameters).withPointers { values in
+      PQexecParams(connection, sql, Int32(parameters.count), nil, values, nil, nil, 0)
+    }
+    return try check(result)
+  }
+
+  /// Runs `sql`, which may hold several statements, and gives each result in turn to `body`.
+  ///
+  /// Reads to the end even when a statement fails, so that the connection stays usable; the first
+  /// failure is thrown.
+  public func executeEach(
+    _ sql: String, _ body: (Int, borrowing QueryResult) -> Void
+  ) throws(PostgresError) {
+    guard PQsendQuery(connection, sql) == 1 else { throw connectionError() }
+    var failure: PostgresError?
+    var index = 0
+    while let pointer = PQgetResult(connection) {
+      let result = QueryResult(pointer)
+      switch result.status {
+      case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: body(index, result)
+      default: failure = failure ?? result.error(isConnectionLost: isBroken)
+      }
+      index += 1
+    }
+    if let failure { throw failure }
+    if isBroken { throw connectionError() }
+  }
+
+  /// The notices received since the last call.
+  public func takeNotices() -> [Notice] { notices.take() }
+
+  /// What stops a statement of this connection from elsewhere; nil when the connection is lost.
+  public func canceller() -> Canceller? { Canceller(connection) }
+
+  /// The server's version as a number, such as 150020.
+  public var serverVersion: Int { Int(PQserverVersion(connection)) }
+
+  /// The process id that the other end gave when the connection opened; a pooler gives one of its own.
+  public var announcedProcessID: Int { Int(PQbackendPID(connection)) }
+
+  /// Whether a transaction block is open, failed or not.
+  public var isInTransaction: Bool {
+    let status = PQtransactionStatus(connection)
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
+  }
+
+  public var isBroken: Bool { PQstatus(connection) == CONNECTION_BAD }
+
+  public var databaseName: String { PQdb(connection).map { String(cString: $0) } ?? "" }
+  public var userName: String { PQuser(connection).map { String(cString: $0) } ?? "" }
+  public var host: String { PQhost(connection).map { String(cString: $0) } ?? "" }
+  public var port: String { PQport(connection).map { String(cString: $0) } ?? "" }
+
+  /// A setting that the server reports, such as `server_version`, or nil.
+  public func parameterStatus(_ name: String) -> String? {
+    PQparameterStatus(connection, name).map { String(cString: $0) }
+  }
+}
+
+extension Connection {
+  private func check(_ pointer: OpaquePointer?) throws(PostgresError) -> QueryResult {
+    guard let pointer else { throw connectionError() }
+    let result = QueryResult(pointer)
+    switch result.status {
+    case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+      return result
+    case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+      endCopy(result.status)
+      throw PostgresError(
+        origin: .client, message: "COPY between server and client is not possible here")
+    default:
+      throw result.error(isConnectionLost: isBroken)
+    }
+  }
+
+  /// Leaves copy mode, so that the connection stays usable.
+  private func endCopy(_ status: ExecStatusType) {
+    if status == PGRES_COPY_IN { PQputCopyEnd(connection, "refused by the client") }
+    var row: UnsafeMutablePointer<CChar>?
+    while status == PGRES_COPY_OUT, PQgetCopyData(connection, &row, 0) > 0 { PQfreemem(row) }
+    while let result = PQgetResult(connection) { PQclear(result) }
+  }
+
+  private func connectionError() -> PostgresError {
+    let message = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
+    return PostgresError(
+      origin: isBroken ? .connectionLost : .client, severity: "FATAL", message: Self.oneLine(message))
+  }
+
+  private static func open(_ parameters: [String: String]) -> OpaquePointer? {
+    let pairs = parameters.sorted { $0.key < $1.key }
+    return CStrings(pairs.map(\.key), terminated: true).withPointers { keywords in
+      CStrings(pairs.map(\.value), terminated: true).withPointers { values in
+        // expand_dbname stays off: "dbname" holds a name, and the URL was parsed before.
+        PQconnectdbParams(keywords, values, 0)
+      }
+    }
+  }
+
+  private static var hasEnvironmentTimeout: Bool { getenv("PGCONNECT_TIMEOUT") != nil }
+
+  static func oneLine(_ message: String) -> String {
+    message.split(whereSeparator: \.isNewline)
+      .map { $0.drop { $0 == " " || $0 == "\t" } }
+      .joined(separator: "; ")
+  }
+
+  /// libpq passes on no SQLSTATE for a refused connection; see ``ConnectionRefusal``.
+  private static func connectionFailure(
+    _ connection: OpaquePointer, settings: ConnectionSettings
+  ) -> PostgresError {
+    let text = oneLine(PQerrorMessage(connection).map { String(cString: $0) } ?? "")
+    let isRefusedByServer = PQconnectionUsedPassword(connection) == 1 || text.contains("FATAL:")
+    let sqlState = isRefusedByServer ? ConnectionRefusal.sqlState(of: text) : ""
+    return PostgresError(
+      origin: .connecting, sqlState: sqlState, severity: "FATAL",
+      message: settings["password"].map { text.replacing($0, with: "…") } ?? text)
+  }
+}

@@ -1,0 +1,74 @@
+import CLibpq
+
+/// The parameters of a connection, as libpq knows them.
+///
+/// Values may hold a password, so nothing prints them: the description names host, port, user and
+/// database only. Parameters left out are filled by libpq from `PG*` variables, the service file and
+/// `.pgpass`.
+public struct ConnectionSettings: Sendable, Equatable {
+  /// libpq keyword to value.
+  private(set) var parameters: [String: String]
+
+  public init(parameters: [String: String] = [:]) {
+    self.parameters = parameters
+  }
+
+  /// Settings from a URL or a `keyword=value` string.
+  ///
+  /// - Throws: a ``PostgresError`` of origin `client` whose text never repeats a part of `string`.
+  public init(parsing string: String) throws(PostgresError) {
+    var message: UnsafeMutablePointer<CChar>?
+    guard let options = PQconninfoParse(string, &message) else {
+      let reason = message.map { String(cString: $0) } ?? ""
+      PQfreemem(message)
+      throw PostgresError(
+        origin: .client, message: "the connection string cannot be read",
+        detail: Self.withoutQuotedParts(reason),
+        hint: "write it as postgresql://USER@HOST:PORT/DATABASE; the password is better kept in ~/.pgpass")
+    }
+    defer { PQconninfoFree(options) }
+    parameters = [:]
+    var option = options
+    while let keyword = option.pointee.keyword {
+      if let value = option.pointee.val {
+        parameters[String(cString: keyword)] = String(cString: value)
+      }
+      option += 1
+    }
+  }
+
+  public subscript(keyword: String) -> String? {
+    get { parameters[keyword] }
+    set { parameters[keyword] = newValue }
+  }
+
+  /// Whether a password is part of the settings themselves.
+  public var holdsPassword: Bool { parameters["password"].map { !$0.isEmpty } ?? false }
+
+  /// libpq quotes pieces of its input in messages, and any piece may be the password.
+  static func withoutQuotedParts(_ reason: String) -> String? {
+    var result = ""
+    var isQuoted = false
+    for character in reason where !character.isNewline {
+      if character == "\"" {
+        if isQuoted { result += "…" }
+        result.append(character)
+        isQuoted.toggle()
+      } else if !isQuoted {
+        result.append(character)
+      }
+    }
+    return result.isEmpty ? nil : result
+  }
+}
+
+extension ConnectionSettings: CustomStringConvertible, CustomReflectable {
+  public var description: String {
+    ["host", "hostaddr", "port", "user", "dbname", "service"]
+      .compactMap { keyword in parameters[keyword].map { "\(keyword)=\($0)" } }
+      .joined(separator: " ")
+  }
+
+  /// Keeps `dump` and debug descriptions from showing a password.
+  public var customMirror: Mirror { Mirror(self, children: ["settings": description]) }
+}

@@ -1,2 +1,0 @@
-import CLibpq
-public func version() -> Int32 { PQlibVersion() }

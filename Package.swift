@@ -37,6 +37,9 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
 
+    // Starting a child process under another account, which neither Swift nor posix_spawn offers.
+    .target(name: "CSpawn"),
+
     // Wrappers: the only importers.
     .target(name: "Postgres", dependencies: ["CLibpq"], swiftSettings: strict),
     .target(
@@ -53,7 +56,7 @@ let package = Package(
     // Domains: none imports another.
     .target(
       name: "LocalServer",
-      dependencies: ["Postgres", .product(name: "SystemPackage", package: "swift-system")],
+      dependencies: ["CSpawn", .product(name: "SystemPackage", package: "swift-system")],
       swiftSettings: strict),
     .target(
       name: "Migrations",
@@ -84,6 +87,18 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "SQLSyntaxTests", dependencies: ["SQLSyntax"], swiftSettings: strict),
+    // The private local server's tests, and a command for what needs a process or an account
+    // of its own.
+    .executableTarget(
+      name: "LocalServerDriver",
+      dependencies: ["LocalServer", .product(name: "SystemPackage", package: "swift-system")],
+      path: "Tests/LocalServerDriver", swiftSettings: strict),
+    .testTarget(
+      name: "LocalServerTests",
+      dependencies: [
+        "LocalServer", "LocalServerDriver", .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,133 @@
+import Foundation
+import LocalServer
+import SystemPackage
+import Testing
+
+/// The installed servers that the tests run on.
+enum TestServers {
+  /// Those of `TSDB_TEST_PG_BINDIRS` (directories separated by colons), else the newest of each
+  /// major that is found.
+  static let installations: [ServerInstallation] = {
+    let listed = ProcessInfo.processInfo.environment["TSDB_TEST_PG_BINDIRS"] ?? ""
+    if listed.isEmpty { return (try? InstallationSearch().installations()) ?? [] }
+    return listed.split(separator: ":").flatMap { directory in
+      let environment = ServerEnvironment(binaryDirectory: String(directory))
+      return (try? InstallationSearch(environment: environment).installations()) ?? []
+    }
+  }()
+
+  static var isRoot: Bool { geteuid() == 0 }
+}
+
+/// A project directory for one test, removed with its server at the end.
+struct TestProject: ~Copyable {
+  let root: FilePath
+  let project: FilePath
+  let installation: ServerInstallation
+
+  /// - Parameters:
+  ///   - name: the project's path below a fresh directory.
+  ///   - mode: the mode of the project directory.
+  init(
+    _ name: String = "project", mode: Int = 0o755, installation: ServerInstallation? = nil
+  ) throws {
+    self.installation = try #require(installation ?? TestServers.installations.first)
+    root = FilePath("/tmp/tsdb-ls-\(UInt32.random(in: 0 ... .max))")
+    project = root.appending(FilePath(name).components)
+    try FileManager.default.createDirectory(atPath: project.string, withIntermediateDirectories: true)
+    // Whatever the umask of the test run: only the project itself may be closed.
+    var current = project.removingLastComponent()
+    while current.starts(with: root) {
+      chmod(current.string, 0o755)
+      current.removeLastComponent()
+    }
+    chmod(project.string, mode_t(mode))
+  }
+
+  deinit {
+    _ = try? server.destroy()
+    try? FileManager.default.removeItem(atPath: root.string)
+  }
+
+  var directory: FilePath { project.appending(".tsdb/server") }
+
+  var options: ServerOptions {
+    ServerOptions(
+      environment: ServerEnvironment(binaryDirectory: installation.binaryDirectory.string, path: "/usr/bin:/bin"),
+      startTimeout: .seconds(30), lockTimeout: .seconds(60))
+  }
+
+  var server: LocalServer {
+    get throws { try LocalServer(directory: directory, options: options) }
+  }
+
+  /// The result of a query, in psql's unaligned form.
+  func query(_ sql: String, account: String? = nil) throws -> String {
+    let psql = try #require(try server.clientProgram("psql"))
+    let url = try server.connectionSettings().url
+    let result = try Command.run([psql.string, "-XAtq", "-d", url, "-c", sql], account: account)
+    guard result.status == 0 else { throw Command.Failed(text: result.output) }
+    return result.output.trimmingCharacters(in: .newlines)
+  }
+
+  /// All server processes of this cluster.
+  func processes(in data: FilePath? = nil) throws -> [pid_t] {
+    let data = (data ?? directory.appending("data")).string
+    return try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == data
+    }
+  }
+
+  func read(_ name: String) throws -> String {
+    try String(contentsOfFile: directory.appending(FilePath(name).components).string, encoding: .utf8)
+  }
+
+  func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted()
+  }
+}
+
+/// A program run to its end by a test.
+enum Command {
+  struct Failed: Error { let text: String }
+
+  static func run(
+    _ words: [String], account: String? = nil, environment: [String: String] = ["PATH": "/usr/bin:/bin"]
+  ) throws -> (status: Int32, output: String) {
+    let (process, output) = try start(words, account: account, environment: environment)
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+  }
+
+  static func start(
+    _ words: [String], account: String? = nil, environment: [String: String] = ["PATH": "/usr/bin:/bin"]
+  ) throws -> (Process, Pipe) {
+    var words = words
+    if let account {
+      let ids = try #require(getpwnam(account)).pointee
+      words = ["/usr/bin/setpriv", "--reuid=\(ids.pw_uid)", "--regid=\(ids.pw_gid)", "--clear-groups", "--"] + words
+    }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: words[0])
+    process.arguments = Array(words.dropFirst())
+    process.environment = environment
+    process.currentDirectoryURL = URL(fileURLWithPath: "/")
+    process.standardInput = FileHandle.nullDevice
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    return (process, output)
+  }
+
+  /// The driver program, which lies beside the test bundle.
+  static var driver: String {
+    get throws {
+      let directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+      let file = directory.appendingPathComponent("LocalServerDriver").path
+      try #require(FileManager.default.isExecutableFile(atPath: file), "\(file) is not built")
+      return file
+    }
+  }
+}

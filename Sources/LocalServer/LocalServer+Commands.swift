@@ -50,7 +50,8 @@ extension LocalServer {
     try PrivateFiles.removeTree(home.layout.removedData)
     let existingMajor = try ClusterCreation.existingMajor(home.layout)
     let installation = try ServerInstallation.choose(
-      among: InstallationSearch(environment: options.environment).installations(), clusterMajor: existingMajor)
+      among: InstallationSearch(environment: options.environment).installations(), clusterMajor: existingMajor
+    )
     try ensureDirectories(home)
     var notices: [String] = []
     if existingMajor == nil {
@@ -106,7 +107,9 @@ extension LocalServer {
     throw refusal ?? .system("create directory", home.layout.storage, ENOENT)
   }
 
-  private func remember(_ installation: ServerInstallation, _ home: ServerHome) throws(LocalServerError) -> ServerHome {
+  private func remember(_ installation: ServerInstallation, _ home: ServerHome) throws(LocalServerError)
+    -> ServerHome
+  {
     guard home.record.binaries != installation.binaryDirectory else { return home }
     var record = home.record
     record.binaries = installation.binaryDirectory
@@ -121,7 +124,9 @@ extension LocalServer {
   /// - Parameter timeout: how long a smart or fast stop may take.
   /// - Throws: `.timeout` when it still runs; nothing is ever sent SIGKILL.
   @discardableResult
-  public func stop(_ mode: StopMode = .fast, timeout: Duration = .seconds(60)) throws(LocalServerError) -> StopResult {
+  public func stop(_ mode: StopMode = .fast, timeout: Duration = .seconds(60)) throws(LocalServerError)
+    -> StopResult
+  {
     guard try ServerHome.find(directory) != nil else { return .wasNotRunning }
     let lock = try commandLock()
     guard let home = try ServerHome.find(directory) else { return .wasNotRunning }
@@ -140,6 +145,8 @@ extension LocalServer {
       case .immediate: SIGQUIT
       }
     postmaster.signal(signal, file.pid)
+    // The log collector ends a moment after the postmaster; then nothing of the server is left.
+    defer { _ = postmaster.waitUntilNone(timeout: .seconds(1)) }
     if postmaster.waitUntilGone(file.pid, timeout: timeout) { return .stopped }
     if mode == .fast {
       postmaster.signal(SIGQUIT, file.pid)

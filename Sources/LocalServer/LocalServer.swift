@@ -21,7 +21,8 @@ public struct LocalServer: Sendable {
       !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f })
     else {
       throw LocalServerError(
-        .unusableDirectory, "the server directory must be an absolute path in UTF-8 without control characters",
+        .unusableDirectory,
+        "the server directory must be an absolute path in UTF-8 without control characters",
         detail: "It is \(String(reflecting: directory.string)).",
         hint: "move the project to a directory with a plain name")
     }
@@ -33,7 +34,8 @@ public struct LocalServer: Sendable {
   ///
   /// - Throws: `.notOurs` when the directory belongs to another account.
   public func status() throws(LocalServerError) -> ServerStatus {
-    guard let home = try ServerHome.find(directory), let major = try ClusterCreation.existingMajor(home.layout)
+    guard let home = try ServerHome.find(directory),
+      let major = try ClusterCreation.existingMajor(home.layout)
     else { return ServerStatus(state: .absent, directory: directory) }
     let file = Postmaster(home: home).live()
     let state: ServerStatus.State =
@@ -52,8 +54,10 @@ public struct LocalServer: Sendable {
   /// How to reach the running server. Takes no lock.
   ///
   /// - Throws: `.notRunning`, or `.socketMissing` when the server runs and its socket was removed.
-  public func connectionSettings(database: String = "postgres") throws(LocalServerError) -> ConnectionSettings {
-    guard let home = try ServerHome.find(directory), let settings = try running(home, database: database) else {
+  public func connectionSettings(database: String = "postgres") throws(LocalServerError) -> ConnectionSettings
+  {
+    guard let home = try ServerHome.find(directory), let settings = try running(home, database: database)
+    else {
       throw LocalServerError(
         .notRunning, "the private server is not running", hint: "run \"tsdb server start\"")
     }
@@ -78,7 +82,8 @@ public struct LocalServer: Sendable {
     guard PrivateFiles.attributes(socket, following: true)?.isSocket == true else {
       throw LocalServerError(
         .socketMissing, "the private server is running but its socket is gone",
-        detail: "\"\(socket)\" was removed, or the project directory was moved, after the server had started.",
+        detail:
+          "\"\(socket)\" was removed, or the project directory was moved, after the server had started.",
         hint: "run \"tsdb server stop\", then \"tsdb server start\"")
     }
     return ConnectionSettings(

@@ -30,7 +30,9 @@ struct Postmaster: Sendable {
   // MARK: Starting
 
   /// Starts the postmaster away from this process: own session, no descriptor of ours but the lock.
-  func spawn(_ installation: ServerInstallation, environment: ServerEnvironment) throws(LocalServerError) -> pid_t {
+  func spawn(_ installation: ServerInstallation, environment: ServerEnvironment) throws(LocalServerError)
+    -> pid_t
+  {
     guard let lock = try FileLock.acquire(layout.postmasterLock, timeout: .seconds(5)) else {
       throw LocalServerError(
         .dataDirectory, "the data directory is in use by a process that is not visible from here",
@@ -96,7 +98,8 @@ struct Postmaster: Sendable {
     let isFull = log.lines.contains("No space left on device")
     return LocalServerError(
       isFull ? .diskFull : .startFailed,
-      isFull ? "the disk is full: the private server could not start" : "the private server ended while starting",
+      isFull
+        ? "the disk is full: the private server could not start" : "the private server ended while starting",
       detail: log.lines.isEmpty ? nil : log.lines, hint: "the whole log is \"\(log.file)\"")
   }
 
@@ -132,11 +135,11 @@ struct Postmaster: Sendable {
         .dataDirectory, "the data directory is in use by a single-user server",
         detail: "Its process is \(file.pid).", hint: "end it and run the same command again")
     }
-    if waitUntilNone(processes, timeout: .milliseconds(500)) { return }
+    if waitUntilNone(timeout: .milliseconds(500)) { return }
     // Seen starting after all: a postmaster whose command was killed before it wrote its file.
     if live() != nil { return }
     for pid in processes.all() { signal(SIGQUIT, pid) }
-    guard waitUntilNone(processes, timeout: .seconds(10)) else {
+    guard waitUntilNone(timeout: .seconds(10)) else {
       throw LocalServerError(
         .timeout, "processes of the earlier server are still running",
         detail: "They are \(processes.all().map(String.init).joined(separator: ", ")).",
@@ -144,11 +147,13 @@ struct Postmaster: Sendable {
     }
   }
 
-  private func waitUntilNone(_ processes: ServerProcesses, timeout: Duration) -> Bool {
+  /// Whether all processes of this data directory ended within the time; false at once when a
+  /// live postmaster is among them.
+  func waitUntilNone(timeout: Duration) -> Bool {
     let deadline = ContinuousClock.now + timeout
-    while !processes.all().isEmpty {
+    while ServerProcesses(dataDirectory: layout.data)?.all().isEmpty == false {
       if live() != nil || ContinuousClock.now >= deadline { return false }
-      usleep(5000)
+      usleep(2000)
     }
     return true
   }

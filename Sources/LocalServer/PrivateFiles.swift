@@ -41,7 +41,9 @@ enum PrivateFiles {
 
   /// Makes the directory, or checks that an existing one is a real directory of `owner`; then sets
   /// its mode. One that root made for another account is handed over, now or after a crash.
-  static func ensureDirectory(_ path: FilePath, mode: mode_t, owner: uid_t, group: gid_t) throws(LocalServerError) {
+  static func ensureDirectory(_ path: FilePath, mode: mode_t, owner: uid_t, group: gid_t)
+    throws(LocalServerError)
+  {
     if mkdir(path.string, 0o700) != 0, errno != EEXIST { throw .system("create directory", path, errno) }
     if owner != geteuid(), let made = attributes(path), made.isDirectory, made.owner == geteuid(),
       lchown(path.string, owner, group) != 0

@@ -83,7 +83,8 @@ struct ServerCommand: Sendable {
     if step == Int32(CSPAWN_ACCOUNT.rawValue) {
       return LocalServerError(
         .permission, "could not become account \"\(account.name)\" to run \"\(executable)\"",
-        detail: "\(Errno(rawValue: number).description). Changing the account needs CAP_SETUID and CAP_SETGID.",
+        detail:
+          "\(Errno(rawValue: number).description). Changing the account needs CAP_SETUID and CAP_SETGID.",
         hint: "run tsdb as an ordinary user instead of root")
     }
     var error = LocalServerError.system("run", executable, number)

@@ -41,7 +41,9 @@ public struct ServerEnvironment: Sendable, Equatable {
 
   /// What a server process gets: nothing of the caller's session, above all no `PG…` variable.
   var forServer: [String] {
-    var variables = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"]
+    var variables = [
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC",
+    ]
     if let libraryPath { variables.append("LD_LIBRARY_PATH=\(libraryPath)") }
     return variables
   }

@@ -77,7 +77,9 @@ struct ServerHome: Sendable {
         hint: "move \"\(layout.home)\" away and run the same command again")
     }
     guard let attributes = PrivateFiles.attributes(layout.storage) else { return }
-    let owner = PrivateFiles.text(of: layout.storageOwner).map { $0.split(separator: "\n").first.map(String.init) ?? "" }
+    let owner = PrivateFiles.text(of: layout.storageOwner).map {
+      $0.split(separator: "\n").first.map(String.init) ?? ""
+    }
     let isHere = owner == layout.home.string
     // A moved project takes its cluster along; a copied one does not.
     let wasMoved = owner.map {
@@ -101,7 +103,8 @@ extension ServerHome {
     if let existing = PrivateFiles.attributes(directory, following: true) {
       try checkOwner(existing, directory)
       let names = Set(try PrivateFiles.names(in: directory))
-      guard names.contains(ServerLayout.recordName) || names.isSubset(of: ServerLayout.namesBeforeRecord) else {
+      guard names.contains(ServerLayout.recordName) || names.isSubset(of: ServerLayout.namesBeforeRecord)
+      else {
         throw LocalServerError(
           .notOurs, "\"\(directory)\" is not empty and was not made by tsdb",
           hint: "move it away and run the same command again")

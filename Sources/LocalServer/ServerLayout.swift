@@ -85,7 +85,9 @@ struct ServerLayout: Sendable, Hashable {
   /// FNV-1a, 64 bits, in 16 hexadecimal digits. It names, it does not protect: what is found under
   /// the name is checked for its owner.
   static func hash(_ path: FilePath) -> String {
-    let value = path.string.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    let value = path.string.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+    }
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }

@@ -3,13 +3,15 @@ import LocalServer
 import SystemPackage
 import Testing
 
-extension ServerInstallation: @retroactive CustomTestStringConvertible {
+extension ServerInstallation: CustomTestStringConvertible {
   public var testDescription: String { "PostgreSQL \(version)" }
 }
 
 @Suite(.serialized) struct `The private local server` {
   @Test(arguments: TestServers.installations)
-  func `starts, is found again, stops, keeps its data and is destroyed`(installation: ServerInstallation) throws {
+  func `starts, is found again, stops, keeps its data and is destroyed`(installation: ServerInstallation)
+    throws
+  {
     let project = try TestProject(installation: installation)
     let server = try project.server
     #expect(try server.status().state == .absent)
@@ -44,7 +46,8 @@ extension ServerInstallation: @retroactive CustomTestStringConvertible {
     _ = try project.server.start()
     let expected = [
       ("data_checksums", "on"), ("server_encoding", "UTF8"), ("fsync", "on"), ("full_page_writes", "on"),
-      ("TimeZone", "UTC"), ("lc_messages", "C"), ("listen_addresses", ""), ("unix_socket_permissions", "0700"),
+      ("TimeZone", "UTC"), ("lc_messages", "C"), ("listen_addresses", ""),
+      ("unix_socket_permissions", "0700"),
       ("max_connections", "100"), ("cluster_name", "tsdb"), ("logging_collector", "on"),
     ]
     for (name, value) in expected {
@@ -73,7 +76,9 @@ extension ServerInstallation: @retroactive CustomTestStringConvertible {
       try? FileManager.default.destinationOfSymbolicLink(atPath: descriptors + $0)
     }
     let files = open.filter { $0.hasPrefix("/") && !$0.hasPrefix("/dev/") && !$0.hasPrefix("/proc/") }
-    #expect(Set(files) == Set(["startup.log", "postmaster.lock"].map { project.directory.appending($0).string }))
+    let lock = project.directory.appending("postmaster.lock").string
+    #expect(files.contains(lock))
+    #expect(Set(files).isSubset(of: [lock, project.directory.appending("startup.log").string]))
     let environment = try String(contentsOfFile: "/proc/\(pid)/environ", encoding: .utf8)
     let names = environment.split(separator: "\0").map { $0.prefix { $0 != "=" } }
     #expect(Set(names).isSubset(of: ["PATH", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PG_GRANDPARENT_PID"]))
@@ -111,11 +116,17 @@ extension ServerInstallation: @retroactive CustomTestStringConvertible {
     let server = try project.server
     _ = try server.start()
     let psql = try #require(try server.clientProgram("psql")).string
-    let (client, _) = try Command.start([psql, "-d", try server.connectionSettings().url, "-c", "select pg_sleep(60)"])
-    while try project.query("select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'") != "1" {
+    let (client, _) = try Command.start([
+      psql, "-d", try server.connectionSettings().url, "-c", "select pg_sleep(60)",
+    ])
+    while try project.query("select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'")
+      != "1"
+    {
       usleep(10000)
     }
-    let error = #expect(throws: LocalServerError.self) { try server.stop(.smart, timeout: .milliseconds(300)) }
+    let error = #expect(throws: LocalServerError.self) {
+      try server.stop(.smart, timeout: .milliseconds(300))
+    }
     #expect(error?.code == .timeout)
     #expect(try server.stop(.fast) == .stopped)
     client.waitUntilExit()
@@ -142,7 +153,8 @@ extension ServerInstallation: @retroactive CustomTestStringConvertible {
   @Test func `a directory with something else in it is neither started in nor destroyed`() throws {
     let project = try TestProject()
     let file = project.directory.appending("thesis.txt").string
-    try FileManager.default.createDirectory(atPath: project.directory.string, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: project.directory.string, withIntermediateDirectories: true)
     try "years of work".write(toFile: file, atomically: true, encoding: .utf8)
     let server = try project.server
     #expect(#expect(throws: LocalServerError.self) { try server.start() }?.code == .notOurs)

@@ -77,10 +77,12 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: data.removingLastComponent().string))
   }
 
-  @Test(.enabled(if: TestServers.isRoot), arguments: ["/etc", "/var/lib/tsdb/../../../etc", "/var/tmp/other"])
+  @Test(
+    .enabled(if: TestServers.isRoot), arguments: ["/etc", "/var/lib/tsdb/../../../etc", "/var/tmp/other"])
   func `a forged record leads neither start nor destroy astray`(storage: String) throws {
     let project = try TestProject()
-    try FileManager.default.createDirectory(atPath: project.directory.string, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: project.directory.string, withIntermediateDirectories: true)
     try "tsdb private server 1\nstorage=\(storage)\naccount=postgres\n".write(
       toFile: project.directory.appending("server.state").string, atomically: true, encoding: .utf8)
     let server = try project.server
@@ -130,7 +132,7 @@ import Testing
     #expect(error?.code == .notOurs)
     #expect(error?.detail?.contains("\"nobody\"") == true)
 
-    for pid in try project.processes() { kill(pid, SIGKILL) }
+    try project.killEverything()
     #expect(try drive("start").hasPrefix("started "))
     #expect(try drive("stop") == "stopped\n")
     #expect(try drive("start").hasPrefix("started "))

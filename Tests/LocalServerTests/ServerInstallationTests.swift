@@ -11,7 +11,9 @@ import Testing
   }
 
   @Test func `a new cluster gets the newest release`() throws {
-    let among = [Self.installation(15), Self.installation(18), Self.installation(19, 0, "beta1"), Self.installation(16)]
+    let among = [
+      Self.installation(15), Self.installation(18), Self.installation(19, 0, "beta1"), Self.installation(16),
+    ]
     #expect(try ServerInstallation.choose(among: among, clusterMajor: nil).version.major == 18)
   }
 
@@ -21,7 +23,9 @@ import Testing
   }
 
   @Test func `an existing cluster keeps its major version and gets its newest minor`() throws {
-    let among = [Self.installation(18), Self.installation(15, 4), Self.installation(15, 14), Self.installation(15, 9)]
+    let among = [
+      Self.installation(18), Self.installation(15, 4), Self.installation(15, 14), Self.installation(15, 9),
+    ]
     let chosen = try ServerInstallation.choose(among: among, clusterMajor: 15)
     #expect(chosen.version == ServerVersion(major: 15, minor: 14))
   }
@@ -66,7 +70,9 @@ import Testing
     #expect(ServerVersion(programOutput: output) == expected)
   }
 
-  @Test(arguments: ["", "postgres", "postgres (PostgreSQL)", "postgres (PostgreSQL) x", "15.4", "(PostgreSQL) 15."])
+  @Test(arguments: [
+    "", "postgres", "postgres (PostgreSQL)", "postgres (PostgreSQL) x", "15.4", "(PostgreSQL) 15.",
+  ])
   func `is not read from anything else`(output: String) {
     #expect(ServerVersion(programOutput: output) == nil)
   }
@@ -86,7 +92,8 @@ import Testing
     ("/usr/libexec", "postgresql18", "/usr/libexec/postgresql18"),
     ("/opt/homebrew/opt", "postgresql@15", "/opt/homebrew/opt/postgresql@15/bin"),
   ])
-  func `versioned directories of the packages are candidates`(parent: String, name: String, expected: String) {
+  func `versioned directories of the packages are candidates`(parent: String, name: String, expected: String)
+  {
     let found = InstallationSearch.candidates(environment: ServerEnvironment()) {
       $0 == FilePath(parent) ? [name, "unrelated-\(name)"] : []
     }
@@ -95,7 +102,8 @@ import Testing
 
   @Test(arguments: ["/nonexistent", "relative/bin", "/tmp"])
   func `an explicit directory without the binaries is an error`(directory: String) {
-    let search = InstallationSearch(environment: ServerEnvironment(binaryDirectory: directory, path: "/usr/bin"))
+    let search = InstallationSearch(
+      environment: ServerEnvironment(binaryDirectory: directory, path: "/usr/bin"))
     let error = #expect(throws: LocalServerError.self) { try search.installations() }
     #expect(error?.code == .invalidBinaryDirectory)
     #expect(error?.detail?.contains(directory) == true)

@@ -54,7 +54,9 @@ import Testing
     #expect(ServerRecord(text: record.text) == record)
   }
 
-  @Test(arguments: ["", "storage=/etc\n", "tsdb private server 2\n", "tsdb private server 1\nstorage=etc\n", "{}"])
+  @Test(arguments: [
+    "", "storage=/etc\n", "tsdb private server 2\n", "tsdb private server 1\nstorage=etc\n", "{}",
+  ])
   func `is not read from anything else`(text: String) {
     #expect(ServerRecord(text: text) == nil)
   }
@@ -91,7 +93,9 @@ import Testing
     (0o700 as UInt32, 101 as UInt32, 0 as UInt32, true), (0o077, 101, 104, false), (0o710, 0, 104, true),
     (0o701, 0, 104, false), (0o711, 0, 0, true), (0o700, 0, 0, false), (0o750, 0, 0, false),
   ])
-  func `passes a directory by the mode bits of its class`(mode: UInt32, owner: UInt32, group: UInt32, passes: Bool) {
+  func `passes a directory by the mode bits of its class`(
+    mode: UInt32, owner: UInt32, group: UInt32, passes: Bool
+  ) {
     #expect(Self.postgres.canTraverse(mode: mode, owner: owner, group: group) == passes)
   }
 }

@@ -31,9 +31,9 @@ struct TestProject: ~Copyable {
   init(
     _ name: String = "project", mode: Int = 0o755, installation: ServerInstallation? = nil
   ) throws {
-    self.installation = try #require(installation ?? TestServers.installations.first)
-    root = FilePath("/tmp/tsdb-ls-\(UInt32.random(in: 0 ... .max))")
-    project = root.appending(FilePath(name).components)
+    let installation = try #require(installation ?? TestServers.installations.first)
+    let root = FilePath("/tmp/tsdb-ls-\(UInt32.random(in: 0 ... .max))")
+    let project = root.appending(FilePath(name).components)
     try FileManager.default.createDirectory(atPath: project.string, withIntermediateDirectories: true)
     // Whatever the umask of the test run: only the project itself may be closed.
     var current = project.removingLastComponent()
@@ -42,6 +42,13 @@ struct TestProject: ~Copyable {
       current.removeLastComponent()
     }
     chmod(project.string, mode_t(mode))
+    self.init(root: root, project: project, installation: installation)
+  }
+
+  private init(root: FilePath, project: FilePath, installation: ServerInstallation) {
+    self.root = root
+    self.project = project
+    self.installation = installation
   }
 
   deinit {
@@ -53,7 +60,8 @@ struct TestProject: ~Copyable {
 
   var options: ServerOptions {
     ServerOptions(
-      environment: ServerEnvironment(binaryDirectory: installation.binaryDirectory.string, path: "/usr/bin:/bin"),
+      environment: ServerEnvironment(
+        binaryDirectory: installation.binaryDirectory.string, path: "/usr/bin:/bin"),
       startTimeout: .seconds(30), lockTimeout: .seconds(60))
   }
 
@@ -78,8 +86,10 @@ struct TestProject: ~Copyable {
     }
   }
 
-  func read(_ name: String) throws -> String {
-    try String(contentsOfFile: directory.appending(FilePath(name).components).string, encoding: .utf8)
+  /// Kills all server processes at once, and returns when the kernel has taken them down.
+  func killEverything() throws {
+    for pid in try processes() { kill(pid, SIGKILL) }
+    while try !processes().isEmpty { usleep(1000) }
   }
 
   func names() throws -> [String] {
@@ -106,7 +116,8 @@ enum Command {
     var words = words
     if let account {
       let ids = try #require(getpwnam(account)).pointee
-      words = ["/usr/bin/setpriv", "--reuid=\(ids.pw_uid)", "--regid=\(ids.pw_gid)", "--clear-groups", "--"] + words
+      words =
+        ["/usr/bin/setpriv", "--reuid=\(ids.pw_uid)", "--regid=\(ids.pw_gid)", "--clear-groups", "--"] + words
     }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: words[0])

@@ -78,7 +78,7 @@ struct LeadingWords {
     case "savepoint": .transactionControl(.savepoint)
     case "release": .transactionControl(.releaseSavepoint)
     case "prepare" where self[1] == "transaction": .transactionControl(.prepareTransaction)
-    case "insert": .insert
+    case "insert": .insert(.unknown)
     case "update": .update
     case "delete": .delete
     case "merge": .merge

@@ -114,7 +114,8 @@ public struct SourceText: Sendable {
     return text(in: range)
   }
 
-  func byteRange(ofLine number: Int) -> Range<Int>? {
+  /// The bytes of a line (1-based) without its line end; nil when there is no such line.
+  public func byteRange(ofLine number: Int) -> Range<Int>? {
     guard number >= 1, number <= lineStarts.count else { return nil }
     let start = lineStarts[number - 1]
     var end = number < lineStarts.count ? lineStarts[number] : utf8.count

@@ -15,7 +15,7 @@ public enum StatementKind: Sendable, Hashable {
   case alterTable(ObjectReference)
   case detachPartitionConcurrently(table: ObjectReference, partition: ObjectReference)
   case addEnumValue(type: ObjectReference, value: String, ifNotExists: Bool)
-  case insert
+  case insert(RowConflict)
   case update
   case delete
   case merge
@@ -45,6 +45,20 @@ public struct IndexCreation: Sendable, Hashable {
   public let ifNotExists: Bool
   /// Whether it enforces uniqueness.
   public let unique: Bool
+}
+
+/// What an insertion does about rows that are there already.
+public enum RowConflict: Sendable, Hashable {
+  /// It fails.
+  case fails
+  /// `on conflict do nothing`.
+  case ignores
+  /// `on conflict do update`.
+  case overwrites
+  /// It inserts what a query with a condition selects, such as `where not exists (…)`.
+  case selects
+  /// The statement was not analysed.
+  case unknown
 }
 
 /// What `reindex` rebuilds.
@@ -89,7 +103,7 @@ extension StatementKind {
         } ?? .other
     case .alterTableStmt: self = Self.alterTable(tree)
     case .alterEnumStmt: self = Self.alterEnum(tree)
-    case .insertStmt: self = .insert
+    case .insertStmt: self = .insert(RowConflict(insertion: tree))
     case .updateStmt: self = .update
     case .deleteStmt: self = .delete
     case .mergeStmt: self = .merge
@@ -179,6 +193,16 @@ extension IndexCreation {
     concurrently = tree.bool("concurrent")
     ifNotExists = tree.bool("if_not_exists")
     unique = tree.bool("unique")
+  }
+}
+
+extension RowConflict {
+  fileprivate init(insertion tree: ProtobufMessage) {
+    switch tree.message("on_conflict_clause")?.enumName("action") {
+    case "ONCONFLICT_NOTHING": self = .ignores
+    case "ONCONFLICT_UPDATE": self = .overwrites
+    default: self = tree.message("select_stmt")?.message("where_clause") == nil ? .fails : .selects
+    }
   }
 }
 

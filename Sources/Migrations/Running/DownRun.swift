@@ -1,0 +1,54 @@
+import Postgres
+import SQLSyntax
+
+extension MigrationRunner {
+  /// Undoes `entries`, newest first, each in a transaction with the removal of its history row.
+  ///
+  /// Call inside ``exclusively(on:_:)``. `script` reads a down script.
+  /// - Returns: the names that were undone, with their milliseconds.
+  public func down(
+    _ entries: [MigrationPlan.Entry], on connection: borrowing Connection,
+    script: (MigrationPlan.Entry) throws -> MigrationFile
+  ) throws -> [(name: String, milliseconds: Int64)] {
+    // All are read and parsed before the first is run.
+    let prepared = try entries.map { try PreparedScript(script($0)) }
+    var undone: [(name: String, milliseconds: Int64)] = []
+    for (index, (entry, script)) in zip(entries, prepared).enumerated() {
+      report(.started(name: entry.name, index: index, total: entries.count))
+      do {
+        let start = ContinuousClock.now
+        try undo(entry, script, on: connection)
+        let milliseconds = (ContinuousClock.now - start).milliseconds
+        undone.append((entry.name, milliseconds))
+        report(.finished(name: entry.name, milliseconds: milliseconds, statements: script.statements.count))
+      } catch let error as MigrationError {
+        let names = undone.map { "\"\($0.name)\"" }.joined(separator: ", ")
+        throw undone.isEmpty ? error : error.adding(detail: "Undone in this run: \(names).")
+      }
+    }
+    return undone
+  }
+
+  private func undo(
+    _ entry: MigrationPlan.Entry, _ prepared: PreparedScript, on connection: borrowing Connection
+  ) throws {
+    let kept = "\"\(entry.name)\" stays applied."
+    try retryingLocks(prepared, kept: kept, on: connection) { connection in
+      try self.beginFenced(prepared.file, on: connection)
+      try self.catalog.prepare(on: connection)
+      for (index, statement) in prepared.statements.enumerated() {
+        try self.run(statement, index: index, of: prepared, on: connection)
+      }
+      do {
+        try connection.execute(SessionState.reset + "set local client_encoding = 'UTF8'")
+        let change = try self.catalog.change(on: connection)
+        try connection.execute(
+          self.history.deletion(entry.name) + change.sql
+            + self.history.logging(.undone, name: entry.name, checksum: entry.history?.checksum) + "commit")
+      } catch let error as PostgresError {
+        throw StatementRefusal(error: error, statement: nil)
+      }
+      self.catalog.committed()
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import Postgres
+import SQLSyntax
+
+/// Applies a `transaction off` file statement by statement, with a journal that survives a crash.
+///
+/// A statement that can run in a transaction shares one with its journal row, so it is done and
+/// recorded, or neither. For the others the journal holds the intent, and after a crash
+/// ``StatementRecovery`` asks the catalogue what came of it.
+struct JournaledRun {
+  let runner: MigrationRunner
+  let prepared: PreparedScript
+  let journal: StatementJournal
+
+  init(_ runner: MigrationRunner, _ prepared: PreparedScript) {
+    self.runner = runner
+    self.prepared = prepared
+    journal = StatementJournal(schema: runner.history.schema, migration: prepared.file.name)
+  }
+
+  func run(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> FileOutcome {
+    let start = ContinuousClock.now
+    try refuseSessionSettingsBehindPooler()
+    guard try open(replacing: entry, on: connection) else { return .appliedElsewhere }
+    defer { if !connection.isBroken { _ = try? connection.execute(SessionState.reset) } }
+    let recorded = try journal.read(on: connection)
+    for (index, statement) in prepared.statements.enumerated() {
+      try runOne(statement, index: index, recorded: recorded[index], on: connection)
+      if Task.isCancelled { throw MigrationError.interrupted(kept: kept(before: index + 1)) }
+    }
+    try close(milliseconds: (ContinuousClock.now - start).milliseconds, entry: entry, on: connection)
+    return .applied(
+      milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
+  }
+
+  private var session: SessionState {
+    SessionState(
+      lockTimeout: prepared.file.directives.lockTimeout ?? runner.options.lockTimeout,
+      statementTimeout: prepared.file.directives.statementTimeout ?? .zero, server: runner.server)
+  }
+
+  /// Enters the file into the history as running; false when another run has applied it.
+  private func open(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> Bool {
+    let file = prepared.file
+    try runner.catalog.prepare(on: connection)
+    let row = try connection.query(
+      "select checksum, state from \(runner.history.schema.table("migrations")) where name = $1", [file.name])
+    if row.rowCount > 0, row.text(0, 1) == "applied", row.text(0, 0) == file.checksum.description {
+      return false
+    }
+    var record = prepared.record(milliseconds: 0)
+    record.state = .running
+    record.fingerprintBefore = runner.catalog.fingerprint
+    let sql = row.rowCount == 0 ? runner.history.insertion(record) : runner.history.replacement(record)
+    // A repeatable file starts over; an interrupted one keeps its journal.
+    let isStartingOver = row.rowCount > 0 && row.text(0, 1) == "applied"
+    let clearing =
+      isStartingOver
+      ? "delete from \(runner.history.schema.table("statements")) where migration = \(Quoting.literal(file.name));"
+      : ""
+    try connection.execute("begin; \(sql) \(clearing) commit")
+    if !runner.server.isPooled { try connection.execute(session.outsideTransaction) }
+    return true
+  }
+
+  private func close(milliseconds: Int64, entry: HistoryEntry?, on connection: borrowing Connection) throws {
+    let file = prepared.file
+    try connection.execute(session.begin + SessionState.reset + "set local client_encoding = 'UTF8'")
+    let change = try runner.catalog.change(on: connection, isComplete: true)
+    var record = prepared.record(milliseconds: milliseconds)
+    record.fingerprintBefore = change.fingerprintBefore
+    record.fingerprint = change.fingerprint
+    let isRerun = entry?.state == .applied
+    try connection.execute(
+      runner.history.replacement(record) + change.sql
+        + runner.history.logging(
+          isRerun ? .reapplied : .applied, name: file.name, checksum: file.checksum.description))
+    try connection.execute("commit")
+    runner.catalog.committed()
+  }
+
+  private func runOne(
+    _ statement: SQLStatement, index: Int, recorded: StatementJournal.Entry?,
+    on connection: borrowing Connection
+  ) throws {
+    let checksum = try checksum(of: statement)
+    if let recorded, recorded.checksum != checksum {
+      throw MigrationError(
+        .historyMismatch, "\"\(prepared.file.name)\" was edited while it is half applied",
+        detail: "Statement \(index + 1) had been run, or begun, as something else.",
+        hint: "undo the edit and run the same command again",
+        location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
+    }
+    // Settings live in the session, so a run that continues must make them again.
+    if statement.isSessionSetting {
+      try perform(statement, index: index, on: connection) { () throws(PostgresError) in
+        _ = try connection.execute(statement.text)
+      }
+      return
+    }
+    if recorded?.state == .done { return }
+    if statement.cannotRunInTransaction == nil {
+      do {
+        return try runWithJournal(statement, index: index, checksum: checksum, on: connection)
+      } catch let refusal as StatementRefusal where refusal.error.isActiveTransaction && !statement.isAnalysed
+      {
+        // The parser did not know the statement; the server says that it needs no transaction.
+      } catch let refusal as StatementRefusal {
+        throw try failure(refusal, index: index, on: connection)
+      }
+    }
+    try runWithIntent(statement, index: index, checksum: checksum, recorded: recorded, on: connection)
+  }
+
+  /// The statement and its outcome in one transaction, again as a whole after a lock timeout.
+  private func runWithJournal(
+    _ statement: SQLStatement, index: Int, checksum: String, on connection: borrowing Connection
+  ) throws {
+    let recording = journal.recording(.done, ordinal: index, line: statement.start.line, checksum: checksum)
+    var attempt = 1
+    while true {
+      do {
+        try connection.execute("begin")
+        try perform(statement, index: index, on: connection) { () throws(PostgresError) in
+          _ = try connection.execute(statement.text)
+          _ = try connection.execute(recording)
+          _ = try connection.execute("commit")
+        }
+        return
+      } catch let refusal as StatementRefusal {
+        if !connection.isBroken { _ = try? connection.execute("rollback") }
+        let isWorthwhile = refusal.error.isLockTimeout || refusal.error.isRetryableConflict
+        guard isWorthwhile, attempt < runner.options.lockAttempts, !Task.isCancelled else { throw refusal }
+        let pause = runner.options.pause(afterAttempt: attempt)
+        attempt += 1
+        runner.report(
+          .retrying(
+            name: prepared.file.name, attempt: attempt, of: runner.options.lockAttempts, after: pause,
+            blockers: runner.watch.lastBlockers))
+        Pause.sleep(pause)
+      }
+    }
+  }
+
+  /// Intent, statement, outcome: for what cannot run in a transaction.
+  private func runWithIntent(
+    _ statement: SQLStatement, index: Int, checksum: String, recorded: StatementJournal.Entry?,
+    on connection: borrowing Connection
+  ) throws {
+    let recovery = StatementRecovery(run: self, statement: statement)
+    let line = statement.start.line
+    let outcome =
+      recorded == nil ? try recovery.inspectFresh(on: connection) : try recovery.recover(on: connection)
+    if outcome == .mustRun {
+      try connection.execute(journal.recording(.started, ordinal: index, line: line, checksum: checksum))
+      do {
+        // Waiting for old snapshots counts as waiting for a lock, and a short timeout would leave
+        // an invalid index behind; its own lock makes no reader or writer wait.
+        if !runner.server.isPooled { try connection.execute("set lock_timeout = 0") }
+        try perform(statement, index: index, on: connection) { () throws(PostgresError) in
+          _ = try connection.execute(statement.text)
+        }
+        if !runner.server.isPooled {
+          try connection.execute("set lock_timeout = \(session.lockTimeout.milliseconds)")
+        }
+      } catch let refusal as StatementRefusal {
+        if !connection.isBroken {
+          try recovery.cleanUpAfterFailure(on: connection)
+          try connection.execute(journal.withdrawing(ordinal: index))
+        }
+        throw try failure(refusal, index: index, on: connection)
+      }
+    }
+    try connection.execute(journal.recording(.done, ordinal: index, line: line, checksum: checksum))
+  }
+
+  private func perform(
+    _ statement: SQLStatement, index: Int, on connection: borrowing Connection,
+    _ body: () throws(PostgresError) -> Void
+  ) throws {
+    try runner.perform(statement, index: index, of: prepared, on: connection, body)
+  }
+
+  private func failure(
+    _ refusal: StatementRefusal, index: Int, on connection: borrowing Connection
+  ) throws -> any Error {
+    let kept = kept(before: index)
+    if !connection.isBroken, index == 0 { try connection.execute(journal.removalIfEmpty) }
+    if Task.isCancelled, refusal.error.isCancellation { return MigrationError.interrupted(kept: kept) }
+    if refusal.error.isLockTimeout {
+      return refusal.lockError(
+        prepared, attempts: runner.options.lockAttempts, blockers: runner.watch.lastBlockers, kept: kept)
+    }
+    return refusal.migrationError(prepared, kept: kept)
+  }
+
+  private func kept(before index: Int) -> String {
+    let name = prepared.file.name
+    let total = prepared.statements.count
+    return index == 0
+      ? "Nothing of \"\(name)\" was applied."
+      : "\(index) of \(total) statements of \"\(name)\" are applied and recorded; the next run continues after them."
+  }
+
+  private func checksum(of statement: SQLStatement) throws -> String {
+    try Checksum(ofTokens: SourceText(statement.text)).description
+  }
+
+  private func refuseSessionSettingsBehindPooler() throws {
+    guard runner.server.isPooled, let setting = prepared.statements.first(where: \.isSessionSetting) else {
+      return
+    }
+    throw MigrationError(
+      .failed, "\(setting.commandTag) in a \"transaction off\" file needs a direct connection",
+      detail: "Behind a pooler the setting would reach another client's session. Nothing was run.",
+      hint: "connect to the server itself, or qualify the names instead",
+      location: prepared.location(of: setting), excerpt: prepared.excerpt(of: setting))
+  }
+}

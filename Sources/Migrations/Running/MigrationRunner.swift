@@ -1,0 +1,132 @@
+import Catalog
+import Postgres
+import SQLSyntax
+
+/// Applies, undoes and verifies migrations over one connection.
+///
+/// Made inside a ``Session``'s closure and used there only; it blocks. See
+/// `docs/design/0001-migrations.md` for the protocol.
+public final class MigrationRunner {
+  let history: MigrationHistory
+  let options: RunOptions
+  public let server: ServerFacts
+  let lock: RunnerLock
+  let watch: StatementWatch
+  let report: RunReporter
+  let catalog: CatalogRecord
+  /// The backend that runs our statements; behind a pooler it is asked for anew in each transaction.
+  var processID: Int
+  /// What the server answered to the last statement of a file, such as `INSERT 0 6`.
+  var lastCommandTag = ""
+  var holdsSessionLock = false
+
+  public init(
+    history: MigrationHistory, options: RunOptions, server: ServerFacts, ignoredDrift: [String] = [],
+    watch: StatementWatch, processID: Int, report: @escaping RunReporter
+  ) {
+    self.history = history
+    self.options = options
+    self.server = server
+    self.watch = watch
+    self.processID = processID
+    self.report = report
+    lock = RunnerLock(schema: history.schema)
+    catalog = CatalogRecord(schema: history.schema, ignoredDrift: ignoredDrift)
+  }
+
+  /// Runs `body` as the only runner on this database and makes sure that the history exists.
+  ///
+  /// - Throws: ``MigrationError`` of kind `tryAgain` when another runner holds the lock for longer
+  ///   than ``RunOptions/runnerWait``; the holder is named.
+  public func exclusively<Result>(
+    on connection: borrowing Connection, _ body: (borrowing Connection) throws -> Result
+  ) throws -> Result {
+    if server.isPooled {
+      try withPooledHistory(on: connection)
+      return try body(connection)
+    }
+    try waitForLock(on: connection) { connection throws(PostgresError) in
+      try self.lock.tryForSession(on: connection)
+    }
+    holdsSessionLock = true
+    defer { giveBackSessionLock(on: connection) }
+    if try !history.schema.exists(on: connection) { try installHistory(on: connection) }
+    return try body(connection)
+  }
+
+  private func withPooledHistory(on connection: borrowing Connection) throws {
+    guard try !history.schema.exists(on: connection) else { return }
+    try connection.execute("begin")
+    defer { if connection.isInTransaction { _ = try? connection.execute("rollback") } }
+    try waitForLock(on: connection) { connection throws(PostgresError) in
+      try connection.query(self.lock.transactionAttempt).isTrue(0, 0)
+    }
+    try installHistory(on: connection, isInTransaction: true)
+    try connection.execute("commit")
+  }
+
+  private func installHistory(on connection: borrowing Connection, isInTransaction: Bool = false) throws {
+    do {
+      if !isInTransaction { try connection.execute("begin isolation level read committed read write") }
+      try history.schema.install(on: connection)
+      if !isInTransaction { try connection.execute("commit") }
+    } catch {
+      if !connection.isBroken { _ = try? connection.execute("rollback") }
+      guard error.isInsufficientPrivilege else {
+        throw MigrationError(error, during: "the history cannot be created")
+      }
+      let schema = Quoting.identifier(history.schema.name)
+      throw MigrationError(
+        .failed, "role \"\(server.role)\" may not create the history: \(error.message)",
+        detail:
+          "The history is kept in the schema \(schema) of database \"\(server.database)\". Nothing was changed.",
+        hint:
+          "let an administrator run: create schema \(schema) authorization \(Quoting.identifier(server.role));",
+        sqlState: error.sqlState)
+    }
+  }
+
+  /// Polls `attempt` until it gets the lock.
+  func waitForLock(
+    on connection: borrowing Connection,
+    attempt: (borrowing Connection) throws(PostgresError) -> Bool
+  ) throws {
+    let start = ContinuousClock.now
+    var lastReport: ContinuousClock.Instant?
+    while try !attempt(connection) {
+      let now = ContinuousClock.now
+      if Task.isCancelled { throw MigrationError.interrupted() }
+      if now - start >= options.runnerWait {
+        let holder = try lock.holder(on: connection)
+        throw MigrationError(
+          .tryAgain, "another run holds the lock on database \"\(server.database)\"",
+          detail: holder.map { "It is held by \($0)." },
+          hint: "wait for it and run the same command again, or give it longer with --wait")
+      }
+      if lastReport.map({ now - $0 >= .seconds(5) }) ?? (now - start >= .milliseconds(500)) {
+        lastReport = now
+        report(.waitingForRunner(try lock.holder(on: connection)))
+      }
+      Pause.sleep(Pause.jittered(.milliseconds(60)))
+    }
+  }
+
+  private func giveBackSessionLock(on connection: borrowing Connection) {
+    holdsSessionLock = false
+    guard !connection.isBroken else { return }
+    if let released = try? lock.releaseFromSession(on: connection), !released {
+      report(
+        .warning(
+          "the runner's lock was not held any more when it was given back",
+          detail:
+            "A pooler seems to stand between; each file was still protected by a lock in its own transaction.",
+          hint: "connect to the server directly for migrations"))
+    }
+  }
+}
+
+extension MigrationError {
+  static func interrupted(kept: String? = nil) -> MigrationError {
+    MigrationError(.interrupted, "interrupted", detail: kept, hint: "run the same command again to continue")
+  }
+}

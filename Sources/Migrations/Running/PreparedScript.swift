@@ -1,0 +1,99 @@
+import SQLSyntax
+
+/// A migration file parsed and checked, ready to be sent.
+///
+/// A pure value: everything that can be refused without a server is refused here.
+struct PreparedScript: Sendable {
+  let file: MigrationFile
+  let script: SQLScript
+  /// What is sent, without an absorbed outer BEGIN and COMMIT.
+  let statements: [SQLStatement]
+  /// Whether an outer BEGIN and COMMIT were absorbed.
+  let hasAbsorbedTransaction: Bool
+  let tokenChecksum: Checksum
+
+  /// - Throws: ``MigrationError`` of kind `invalidInput`, with the place.
+  init(_ file: MigrationFile) throws(MigrationError) {
+    self.file = file
+    let source = SourceText(file.text)
+    do {
+      script = try SQLScript.parse(source)
+      tokenChecksum = try Checksum(ofTokens: source)
+    } catch {
+      throw MigrationError(
+        .invalidInput, error.message, detail: error.detail, hint: error.hint,
+        location: SourceLocation(path: file.path, line: error.position.line, column: error.position.column),
+        excerpt: source.excerpt(at: error.position))
+    }
+    var statements = script.statements
+    hasAbsorbedTransaction = script.outerTransaction != nil && file.directives.isTransactional
+    if hasAbsorbedTransaction { statements = Array(statements.dropFirst().dropLast()) }
+    self.statements = statements
+    try refuseUnusable()
+  }
+
+  private func refuseUnusable() throws(MigrationError) {
+    if statements.isEmpty {
+      throw MigrationError(
+        .invalidInput, "the file has no statements",
+        hint: "write its SQL, or remove the file",
+        location: SourceLocation(path: file.path, line: 1, column: 1))
+    }
+    for statement in statements {
+      if statement.isTransactionControl {
+        throw refusal(
+          statement, "\(statement.commandTag) is not allowed in a migration",
+          detail: "tsdb opens and commits the transaction, together with the history row.",
+          hint: file.directives.isTransactional
+            ? "remove it; for statements that cannot run in a transaction, use \"-- tsdb: transaction off\""
+            : "remove it; the file says \"transaction off\"")
+      }
+      if let reason = statement.cannotRunInTransaction, file.directives.isTransactional {
+        throw refusal(
+          statement, reason, detail: "Nothing was sent to the server.",
+          hint: "put it into a file of its own with this line at the top:\n      -- tsdb: transaction off")
+      }
+      if case .createIndex(let index) = statement.kind, index.concurrently, index.index == nil {
+        throw refusal(
+          statement, "an index built concurrently needs a name here",
+          detail: "Without one it could not be found again after a crash, and a second one would be built.",
+          hint: "create index concurrently NAME on …")
+      }
+    }
+  }
+
+  private func refusal(
+    _ statement: SQLStatement, _ summary: String, detail: String, hint: String
+  ) -> MigrationError {
+    MigrationError(
+      .invalidInput, summary, detail: detail, hint: hint,
+      location: SourceLocation(path: file.path, line: statement.start.line, column: statement.start.column),
+      excerpt: script.source.excerpt(at: statement.start))
+  }
+
+  /// What the file creates, as texts for the history.
+  var createdObjects: [String] {
+    var seen: Set<String> = []
+    return script.statements.flatMap(\.creates).map(\.historyText).filter { seen.insert($0).inserted }
+  }
+}
+
+extension ObjectReference {
+  /// `kind:name` or `kind:schema` US `name`, with the unit separator, which no sane name holds.
+  var historyText: String { "\(kind.rawValue):" + (schema.map { "\($0)\u{1F}\(name)" } ?? name) }
+
+  init?(historyText: String) {
+    guard let colon = historyText.firstIndex(of: ":"),
+      let kind = Kind(rawValue: String(historyText[..<colon]))
+    else { return nil }
+    let parts = historyText[historyText.index(after: colon)...].split(
+      separator: "\u{1F}", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let last = parts.last else { return nil }
+    self.init(kind, schema: parts.count == 2 ? String(parts[0]) : nil, name: String(last))
+  }
+}
+
+extension SQLStatement {
+  /// Whether the statement only changes the session, so that a run that continues must repeat it.
+  var isSessionSetting: Bool { commandTag == "SET" || commandTag == "RESET" }
+}

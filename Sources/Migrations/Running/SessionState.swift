@@ -1,0 +1,47 @@
+import Postgres
+
+/// The SQL that gives every file the same session to start from.
+struct SessionState: Sendable {
+  let lockTimeout: Duration
+  let statementTimeout: Duration
+  let server: ServerFacts
+
+  /// Undoes what a file may have set, for the next file and for a pooler's next client; runs inside
+  /// the file's transaction. pg_dump's `set_config('search_path', '', false)` is the classic (goose#859).
+  static let reset = """
+    reset session authorization; reset role; reset all; discard temp; discard sequences;
+
+    """
+
+  /// Begins the transaction of a file; settings end with it.
+  var begin: String {
+    """
+    begin isolation level read committed read write;
+    \(Self.reset)\(settings(scope: "set local"))
+    """
+  }
+
+  /// Begins a transaction that can change nothing, for verify scripts; works on a standby.
+  var beginReadOnly: String {
+    """
+    begin isolation level repeatable read read only;
+    \(Self.reset)\(settings(scope: "set local"))
+    """
+  }
+
+  /// The same settings for a session outside a transaction.
+  var outsideTransaction: String { Self.reset + settings(scope: "set") }
+
+  private func settings(scope: String) -> String {
+    var lines = [
+      "\(scope) client_encoding = 'UTF8';",
+      "\(scope) lock_timeout = \(lockTimeout.milliseconds);",
+      "\(scope) statement_timeout = \(statementTimeout.milliseconds);",
+      "\(scope) idle_in_transaction_session_timeout = 0;",
+    ]
+    // A killed tsdb must not leave its statement running and its locks held.
+    if server.canCheckClient { lines.append("\(scope) client_connection_check_interval = '2s';") }
+    if server.versionNumber >= 170_000 { lines.append("\(scope) transaction_timeout = 0;") }
+    return lines.joined(separator: " ") + "\n"
+  }
+}

@@ -1,0 +1,52 @@
+import Postgres
+import SQLSyntax
+
+extension MigrationError {
+  /// The server's refusal of `statement`, with the place in the file.
+  ///
+  /// The server counts characters in the statement it was sent; the place is counted in the file.
+  init(_ error: PostgresError, in statement: SQLStatement, of script: SQLScript, path: String, kept: String) {
+    // The server counts from 1.
+    let place =
+      error.position.map { script.source.position(ofCharacter: $0 - 1, from: statement.byteRange.lowerBound) }
+      ?? statement.start
+    let context = [error.detail, Self.internalContext(error), kept].compactMap { $0 }
+    self.init(
+      error.isServerUnavailable || error.isLockTimeout ? .tryAgain : .failed, error.message,
+      detail: context.joined(separator: "\n"),
+      hint: error.hint ?? Self.hint(for: error),
+      location: SourceLocation(path: path, line: place.line, column: place.column),
+      excerpt: script.source.excerpt(at: place), sqlState: error.sqlState)
+  }
+
+  /// A failure outside any statement of a file: connecting, locking, recording.
+  public init(_ error: PostgresError, during activity: String, kept: String? = nil) {
+    self.init(
+      error.isServerUnavailable || error.isLockTimeout ? .tryAgain : .failed,
+      "\(activity): \(error.message)",
+      detail: [error.detail, kept].compactMap { $0 }.joined(separator: "\n").nilIfEmpty,
+      hint: error.hint ?? Self.hint(for: error), sqlState: error.sqlState.nilIfEmpty)
+  }
+
+  private static func internalContext(_ error: PostgresError) -> String? {
+    guard let context = error.context else { return nil }
+    return context.split(separator: "\n").prefix(4).map { "In \($0)" }.joined(separator: "\n")
+  }
+
+  private static func hint(for error: PostgresError) -> String? {
+    switch error.sqlState {
+    case "42501": "run it as the owner, or let the owner grant what is missing"
+    case "25001": "put it into a file of its own with \"-- tsdb: transaction off\""
+    case "25P02": "an earlier statement of the transaction failed"
+    case "57P03", "57P01", "57P02": "run the same command again when the server is up"
+    case "53100": "free disk space on the server, then run the same command again"
+    case "55P03": "run the same command again, or give it longer with --lock-timeout"
+    default:
+      error.origin == .connectionLost ? "run the same command again; it continues where this one ended" : nil
+    }
+  }
+}
+
+extension String {
+  var nilIfEmpty: String? { isEmpty ? nil : self }
+}

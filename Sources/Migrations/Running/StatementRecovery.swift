@@ -1,0 +1,150 @@
+import Postgres
+import SQLSyntax
+
+/// Finds out, after a crash, what came of a statement that cannot run in a transaction.
+struct StatementRecovery {
+  enum Outcome: Equatable {
+    case mustRun
+    case isDone
+  }
+
+  let run: JournaledRun
+  let statement: SQLStatement
+
+  private var runner: MigrationRunner { run.runner }
+
+  /// For a statement that was never begun: refuses what a failed build of somebody else left.
+  func inspectFresh(on connection: borrowing Connection) throws -> Outcome {
+    guard case .createIndex(let index) = statement.kind, index.concurrently,
+      let found = try IndexState.find(index, on: connection), !found.isValid, found.builder == nil
+    else { return .mustRun }
+    throw found.refusal(
+      location: run.prepared.location(of: statement), excerpt: run.prepared.excerpt(of: statement))
+  }
+
+  /// For a statement whose intent is recorded and whose outcome is not.
+  func recover(on connection: borrowing Connection) throws -> Outcome {
+    switch statement.kind {
+    case .createIndex(let index): return try recoverIndex(index, on: connection)
+    case .dropIndex(let names, _): return try recoverDrop(names, on: connection)
+    case .reindex: try dropReindexRemains(on: connection)
+    case .detachPartitionConcurrently(let table, let partition):
+      return try recoverDetach(partition, of: table, on: connection)
+    case .createDatabase(let name):
+      if try exists("select from pg_catalog.pg_database where datname = $1", name, on: connection) {
+        return tell(.isDone, "the database exists")
+      }
+    case .dropDatabase(let name):
+      if try !exists("select from pg_catalog.pg_database where datname = $1", name, on: connection) {
+        return tell(.isDone, "the database is gone")
+      }
+    default: break
+    }
+    return tell(.mustRun, "it is run again")
+  }
+
+  /// After the server refused the statement while we were connected: an invalid index is ours.
+  func cleanUpAfterFailure(on connection: borrowing Connection) throws {
+    switch statement.kind {
+    case .createIndex(let index) where index.concurrently:
+      guard let found = try IndexState.find(index, on: connection), !found.isValid, found.builder == nil
+      else { return }
+      try drop(found.identity, on: connection)
+    case .reindex:
+      try dropReindexRemains(on: connection)
+    default: break
+    }
+  }
+
+  private func recoverIndex(_ index: IndexCreation, on connection: borrowing Connection) throws -> Outcome {
+    guard let found = try waitForBuilder(of: index, on: connection) else {
+      return tell(.mustRun, "no index was left; it is built now")
+    }
+    if found.isValid { return tell(.isDone, "the index is there and valid") }
+    try drop(found.identity, on: connection)
+    return tell(.mustRun, "the invalid index was dropped; it is built again")
+  }
+
+  /// The backend of a killed run may still be building: its index is neither dropped nor built twice.
+  private func waitForBuilder(
+    of index: IndexCreation, on connection: borrowing Connection
+  ) throws -> IndexState? {
+    let start = ContinuousClock.now
+    while let found = try IndexState.find(index, on: connection) {
+      guard let builder = found.builder else { return found }
+      if Task.isCancelled { throw MigrationError.interrupted() }
+      if ContinuousClock.now - start >= runner.options.runnerWait {
+        throw MigrationError(
+          .tryAgain, "index \(found.identity) is still being built by process \(builder)",
+          detail: "It was begun by a run that ended.",
+          hint: "wait for it, or run: select pg_cancel_backend(\(builder)); then run the same command again")
+      }
+      Pause.sleep(.milliseconds(100))
+    }
+    return nil
+  }
+
+  private func recoverDrop(_ names: [ObjectReference], on connection: borrowing Connection) throws -> Outcome
+  {
+    for name in names
+    where try exists("select where to_regclass($1) is not null", name.quoted, on: connection) {
+      return tell(.mustRun, "the index is still there; it is dropped now")
+    }
+    return tell(.isDone, "the index is gone")
+  }
+
+  private func recoverDetach(
+    _ partition: ObjectReference, of table: ObjectReference, on connection: borrowing Connection
+  ) throws -> Outcome {
+    let state = try connection.query(
+      """
+      select inhdetachpending from pg_catalog.pg_inherits
+      where inhparent = to_regclass($1) and inhrelid = to_regclass($2)
+      """, [table.quoted, partition.quoted])
+    guard state.rowCount > 0 else { return tell(.isDone, "the partition is detached") }
+    guard state.isTrue(0, 0) else {
+      return tell(.mustRun, "the partition is still attached; it is detached now")
+    }
+    try connection.execute(
+      "alter table \(table.quoted) detach partition \(partition.quoted) finalize")
+    return tell(.isDone, "the pending detach was finalised")
+  }
+
+  /// REINDEX CONCURRENTLY that died leaves invalid indexes with the suffixes `_ccnew` and `_ccold`.
+  ///
+  /// Source: PostgreSQL manual, REINDEX, "Rebuilding Indexes Concurrently".
+  private func dropReindexRemains(on connection: borrowing Connection) throws {
+    let remains = try connection.query(
+      """
+      select format('%I.%I', n.nspname, c.relname)
+      from pg_catalog.pg_index i
+        join pg_catalog.pg_class c on c.oid = i.indexrelid
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$' and n.nspname !~ '^pg_'
+        and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.relid = i.indrelid)
+      order by 1
+      """)
+    for row in 0..<remains.rowCount { try drop(remains.text(row, 0), on: connection) }
+  }
+
+  private func drop(_ index: String, on connection: borrowing Connection) throws {
+    try connection.execute("drop index concurrently if exists \(index)")
+    runner.report(
+      .recovered(
+        name: run.prepared.file.name, statement: statement.commandTag,
+        outcome: "dropped the invalid index \(index)"))
+  }
+
+  private func exists(_ sql: String, _ parameter: String, on connection: borrowing Connection) throws -> Bool
+  {
+    try connection.query(sql, [parameter]).rowCount > 0
+  }
+
+  private func tell(_ outcome: Outcome, _ text: String) -> Outcome {
+    runner.report(
+      .recovered(
+        name: run.prepared.file.name, statement: "\(statement.commandTag) (line \(statement.start.line))",
+        outcome: text))
+    return outcome
+  }
+}

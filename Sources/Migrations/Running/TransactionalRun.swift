@@ -1,0 +1,218 @@
+import Postgres
+import SQLSyntax
+
+/// What became of one file in a run.
+public enum FileOutcome: Sendable, Equatable {
+  case applied(milliseconds: Int64, statements: Int)
+  /// Another run applied it meanwhile.
+  case appliedElsewhere
+}
+
+extension MigrationRunner {
+  /// Applies a file and records it in one transaction, which is tried again as a whole when a lock
+  /// is not to be had.
+  func runInTransaction(
+    _ prepared: PreparedScript, replacing entry: HistoryEntry?, on connection: borrowing Connection
+  ) throws -> FileOutcome {
+    try retryingLocks(prepared, kept: "\"\(prepared.file.name)\" was rolled back.", on: connection) {
+      connection in
+      try self.attemptInTransaction(prepared, replacing: entry, on: connection)
+    }
+  }
+
+  private func attemptInTransaction(
+    _ prepared: PreparedScript, replacing entry: HistoryEntry?, on connection: borrowing Connection
+  ) throws -> FileOutcome {
+    let file = prepared.file
+    let start = ContinuousClock.now
+    try beginFenced(file, on: connection)
+    if try isAppliedElsewhere(file, since: entry, on: connection) {
+      try connection.execute("rollback")
+      return .appliedElsewhere
+    }
+    try catalog.prepare(on: connection)
+    for (index, statement) in prepared.statements.enumerated() {
+      try run(statement, index: index, of: prepared, on: connection)
+      guard connection.isInTransaction else {
+        throw MigrationError(
+          .failed, "a statement ended the transaction of \"\(file.name)\"",
+          detail: "Whatever it committed is in the database, but not in the history.",
+          hint: "remove the transaction control from \(file.path), then compare with \"tsdb migrate verify\"",
+          location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
+      }
+    }
+    try refuseInvalidIndexes(prepared, on: connection)
+    let milliseconds = (ContinuousClock.now - start).milliseconds
+    do {
+      // In this order: what a file set must neither colour the catalogue's text nor the history.
+      try connection.execute(SessionState.reset + "set local client_encoding = 'UTF8'")
+      let change = try catalog.change(on: connection)
+      var record = prepared.record(milliseconds: milliseconds)
+      record.fingerprintBefore = change.fingerprintBefore
+      record.fingerprint = change.fingerprint
+      let action: MigrationHistory.LogAction = entry == nil ? .applied : .reapplied
+      let sql =
+        (entry == nil ? history.insertion(record) : history.replacement(record)) + change.sql
+        + history.logging(action, name: file.name, checksum: file.checksum.description)
+      try connection.execute(sql)
+    } catch let error as PostgresError {
+      throw StatementRefusal(error: error, statement: nil)
+    }
+    try commit(file, on: connection)
+    catalog.committed()
+    return .applied(
+      milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
+  }
+
+  /// Begins the file's transaction and takes the lock inside it.
+  ///
+  /// Directly connected the session holds the lock already and gets it again at once; behind a
+  /// pooler this is where runners wait for one another.
+  func beginFenced(_ file: MigrationFile, on connection: borrowing Connection) throws {
+    let begin = SessionState(
+      lockTimeout: file.directives.lockTimeout ?? options.lockTimeout,
+      statementTimeout: file.directives.statementTimeout ?? .zero, server: server
+    ).begin
+    try waitForLock(on: connection) { connection throws(PostgresError) in
+      if connection.isInTransaction { try connection.execute("rollback") }
+      let result = try connection.execute(
+        begin
+          + "select pg_try_advisory_xact_lock(\(self.lock.classID), \(self.lock.objectID)), pg_backend_pid()")
+      self.processID = result.integer(0, 1) ?? self.processID
+      return result.isTrue(0, 0)
+    }
+  }
+
+  /// Looks at the history again, now that nobody else can write it.
+  func isAppliedElsewhere(
+    _ file: MigrationFile, since entry: HistoryEntry?, on connection: borrowing Connection
+  ) throws -> Bool {
+    let row = try connection.query(
+      "select checksum, ordinal from \(history.schema.table("migrations")) where name = $1", [file.name])
+    guard row.rowCount > 0 else { return false }
+    guard row.text(0, 0) == file.checksum.description else {
+      if row.integer(0, 1) == entry?.ordinal { return false }
+      throw MigrationError(
+        .historyMismatch, "another run applied a different \"\(file.name)\" meanwhile",
+        detail: "Nothing of this one was run.",
+        hint: "bring both checkouts to the same state, then run it again")
+    }
+    return true
+  }
+
+  /// Sends one statement under the eyes of the watch and passes on what the server remarks.
+  func run(
+    _ statement: SQLStatement, index: Int, of prepared: PreparedScript, on connection: borrowing Connection
+  ) throws {
+    try perform(statement, index: index, of: prepared, on: connection) { () throws(PostgresError) in
+      self.lastCommandTag = try connection.execute(statement.text).commandTag
+    }
+  }
+
+  /// Runs `body`, which sends `statement`; every refusal becomes a ``StatementRefusal``.
+  func perform(
+    _ statement: SQLStatement, index: Int, of prepared: PreparedScript, on connection: borrowing Connection,
+    _ body: () throws(PostgresError) -> Void
+  ) throws {
+    let name = prepared.file.name
+    report(
+      .statement(
+        name: name, index: index, total: prepared.statements.count, tag: statement.commandTag,
+        line: statement.start.line))
+    defer { reportNotices(of: statement, in: prepared, on: connection) }
+    do {
+      try watch.watching(name, processID: processID, body)
+    } catch {
+      throw StatementRefusal(error: error, statement: statement)
+    }
+    if Task.isCancelled {
+      throw StatementRefusal(
+        error: PostgresError(origin: .server, sqlState: "57014", message: "interrupted"), statement: statement
+      )
+    }
+  }
+
+  private func reportNotices(
+    of statement: SQLStatement, in prepared: PreparedScript, on connection: borrowing Connection
+  ) {
+    for notice in connection.takeNotices() {
+      report(
+        .notice(
+          name: prepared.file.name, severity: notice.severity, message: notice.message, detail: notice.detail,
+          hint: notice.hint, location: prepared.location(of: statement)))
+    }
+  }
+
+  private func commit(_ file: MigrationFile, on connection: borrowing Connection) throws {
+    do {
+      let result = try connection.execute("commit")
+      guard result.commandTag == "COMMIT" else {
+        throw PostgresError(origin: .server, message: "the transaction was rolled back at its end")
+      }
+    } catch let error as PostgresError {
+      guard error.origin != .connectionLost else {
+        throw MigrationError(
+          .tryAgain, "the connection was lost while \"\(file.name)\" was being committed: \(error.message)",
+          detail: "It is applied and recorded, or neither.",
+          hint: "run the same command again; it finds out which and continues")
+      }
+      throw StatementRefusal(error: error, statement: nil)
+    }
+  }
+
+  /// CREATE INDEX IF NOT EXISTS is content with the remains of a failed concurrent build.
+  func refuseInvalidIndexes(_ prepared: PreparedScript, on connection: borrowing Connection) throws {
+    for statement in prepared.statements {
+      guard case .createIndex(let index) = statement.kind, index.ifNotExists,
+        let found = try IndexState.find(index, on: connection), !found.isValid
+      else { continue }
+      throw found.refusal(
+        location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
+    }
+  }
+}
+
+/// The server's refusal, with the statement it refused; nil for the recording and the commit.
+struct StatementRefusal: Error {
+  let error: PostgresError
+  let statement: SQLStatement?
+
+  func migrationError(_ prepared: PreparedScript, kept: String) -> MigrationError {
+    guard let statement else {
+      return MigrationError(error, during: "\"\(prepared.file.name)\" could not be committed", kept: kept)
+    }
+    return MigrationError(error, in: statement, of: prepared.script, path: prepared.file.path, kept: kept)
+  }
+
+  func lockError(
+    _ prepared: PreparedScript, attempts: Int, blockers: [BlockingSession], kept: String
+  ) -> MigrationError {
+    let holders = blockers.map { "Blocked by \($0)." }
+    let times = attempts == 1 ? "once" : "\(attempts) times"
+    return MigrationError(
+      .tryAgain, "\"\(prepared.file.name)\" did not get a lock: \(error.message)",
+      detail: (["It was tried \(times)."] + holders + [kept]).joined(separator: "\n"),
+      hint: blockers.first.map {
+        "end that transaction, or run: select pg_terminate_backend(\($0.processID)); then run the same command again"
+      } ?? "run the same command again when the table is less busy",
+      location: statement.map { prepared.location(of: $0) },
+      excerpt: statement.map { prepared.excerpt(of: $0) }, sqlState: error.sqlState)
+  }
+}
+
+extension PreparedScript {
+  func location(of statement: SQLStatement) -> SourceLocation {
+    SourceLocation(path: file.path, line: statement.start.line, column: statement.start.column)
+  }
+
+  func excerpt(of statement: SQLStatement) -> String { script.source.excerpt(at: statement.start) }
+
+  func record(milliseconds: Int64) -> MigrationHistory.Record {
+    MigrationHistory.Record(
+      name: file.name, version: file.directives.version, checksum: file.checksum,
+      tokenChecksum: tokenChecksum,
+      isRepeatable: file.directives.isRepeatable, isTransactional: file.directives.isTransactional,
+      requirements: file.directives.requirements.map(\.name), creates: createdObjects,
+      statementCount: statements.count, durationMilliseconds: milliseconds)
+  }
+}

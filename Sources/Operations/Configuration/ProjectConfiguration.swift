@@ -1,0 +1,47 @@
+import Migrations
+
+/// What `tsdb.yaml` says, with defaults for what it leaves out.
+///
+/// Flag over environment over file over default; see ``ProjectConfiguration/applying(environment:)``.
+public struct ProjectConfiguration: Sendable, Equatable {
+  public var migrationDirectories = ["migrations"]
+  public var order = OrderPolicy.dependencies
+  public var lockTimeout = Duration.seconds(1)
+  public var lockAttempts = 10
+  public var runnerWait = Duration.seconds(60)
+  /// Identities of objects that belong to somebody else, with `*` for any characters.
+  public var ignoredDrift: [String] = []
+  public var seedDirectories = ["seeds"]
+  public var historySchema = "tsdb"
+  /// A file that holds the database URL; relative to the project's directory.
+  public var databaseURLFile: String?
+  /// The database of the private local server.
+  public var localDatabase = "app"
+
+  public init() {}
+
+  /// The options of a run.
+  public var runOptions: RunOptions {
+    var options = RunOptions()
+    options.lockTimeout = lockTimeout
+    options.lockAttempts = lockAttempts
+    options.runnerWait = runnerWait
+    return options
+  }
+}
+
+/// A fault in `tsdb.yaml` or in a `TSDB_…` variable.
+public struct ConfigurationError: Error, Sendable, Equatable {
+  public let summary: String
+  public let detail: String?
+  public let hint: String?
+  public let location: SourceLocation?
+
+  public init(_ summary: String, detail: String? = nil, hint: String? = nil, location: SourceLocation? = nil)
+  {
+    self.summary = summary
+    self.detail = detail
+    self.hint = hint
+    self.location = location
+  }
+}

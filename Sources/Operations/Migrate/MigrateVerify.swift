@@ -1,0 +1,112 @@
+import Catalog
+import Migrations
+import Postgres
+
+/// Compares files, verify scripts and the live catalogue with the history; writes nothing.
+public struct MigrateVerify: Sendable {
+  /// Verifies only this migration's script; nil for all.
+  public var name: String?
+
+  public init(name: String? = nil) {
+    self.name = name
+  }
+
+  public struct Result: Sendable, Encodable {
+    public struct Migration: Sendable, Encodable {
+      public let name: String
+      public let state: String
+      /// `passed`, `failed`, `no-script`, or `not-applied`.
+      public let script: String
+      public let message: String?
+      public let detail: String?
+      public let location: String?
+      public let excerpt: String?
+    }
+
+    public struct Drift: Sendable, Encodable {
+      /// `added`, `missing` or `changed`.
+      public let change: String
+      public let kind: String
+      public let object: String
+      public let expected: String?
+      public let found: String?
+    }
+
+    public let database: String
+    public let migrations: [Migration]
+    public let drift: [Drift]
+    /// The fingerprint that the last migration recorded.
+    public let recordedFingerprint: String?
+    public let liveFingerprint: String?
+
+    public var hasFindings: Bool {
+      !drift.isEmpty
+        || migrations.contains { migration in
+          switch MigrationPlan.Standing(rawValue: migration.state) {
+          case .applied, .cosmeticEdit, .pending, .changedRepeatable: migration.script == "failed"
+          default: true
+          }
+        }
+    }
+  }
+
+  public func run(_ access: DatabaseAccess) async throws -> Result {
+    let directory = try access.project.migrations()
+    let project = access.project
+    let name = name
+    return try await access.withRunner("migrate verify") { runner, connection in
+      let plan = try runner.plan(for: directory, policy: project.configuration.order, on: connection)
+      if let name, !plan.entries.contains(where: { $0.name == name }) {
+        throw MigrationPlan.unknownMigration(name, known: plan.entries.map(\.name))
+      }
+      var migrations: [Result.Migration] = []
+      for entry in plan.entries where name == nil || entry.name == name {
+        migrations.append(try Self.verify(entry, project: project, runner: runner, on: connection))
+      }
+      let comparison = try runner.catalogComparison(on: connection)
+      let latest = plan.entries.compactMap(\.history).max { $0.ordinal < $1.ordinal }
+      return Result(
+        database: runner.server.database, migrations: migrations,
+        drift: comparison.differences.map(Result.Drift.init), recordedFingerprint: latest?.fingerprint,
+        liveFingerprint: comparison.liveFingerprint)
+    }
+  }
+
+  private static func verify(
+    _ entry: MigrationPlan.Entry, project: Project, runner: MigrationRunner,
+    on connection: borrowing Connection
+  ) throws -> Result.Migration {
+    func outcome(_ script: String, _ error: MigrationError? = nil) -> Result.Migration {
+      Result.Migration(
+        name: entry.name, state: entry.standing.rawValue, script: script, message: error?.summary,
+        detail: error?.detail, location: error?.location?.description, excerpt: error?.excerpt)
+    }
+    guard entry.history?.state == .applied else { return outcome("not-applied") }
+    guard let path = entry.file?.verifyPath else { return outcome("no-script") }
+    let file = try MigrationFile(
+      name: entry.name + ".verify", path: path, bytes: try SQLFiles.read(path, root: project.root))
+    switch try runner.verify(file, on: connection) {
+    case .passed: return outcome("passed")
+    case .noScript: return outcome("no-script")
+    case .failed(let error): return outcome("failed", error)
+    }
+  }
+}
+
+extension MigrateVerify.Result.Drift {
+  init(_ difference: CatalogDifference) {
+    switch difference {
+    case .added(let object):
+      self.init(
+        change: "added", kind: object.kind, object: object.identity, expected: nil, found: object.definition)
+    case .missing(let object):
+      self.init(
+        change: "missing", kind: object.kind, object: object.identity, expected: object.definition, found: nil
+      )
+    case .changed(let before, let after):
+      self.init(
+        change: "changed", kind: after.kind, object: after.identity, expected: before.definition,
+        found: after.definition)
+    }
+  }
+}

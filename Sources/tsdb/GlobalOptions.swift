@@ -1,0 +1,54 @@
+import ArgumentParser
+
+/// Options that every command takes, before or after its name.
+struct GlobalOptions: ParsableArguments {
+  @Option(
+    name: .customLong("database-url"),
+    help: ArgumentHelp(
+      "The database to work on.",
+      discussion: "Else DATABASE_URL, else libpq's PG* variables, else the private local server. A password "
+        + "is better kept in ~/.pgpass or DATABASE_URL: arguments can be seen by others.",
+      valueName: "url"))
+  var databaseURL: String?
+
+  @Option(
+    name: [.customShort("C"), .customLong("project")],
+    help: ArgumentHelp("The project's directory, or one below it.", valueName: "directory"))
+  var project = "."
+
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but the result and errors.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Print each statement as it is sent.")
+  var verbose = false
+}
+
+extension GlobalOptions {
+  /// Moves global options that stand before the command's name behind it, where the parser wants them.
+  static func hoisting(_ arguments: [String]) -> [String] {
+    let withValue: Set = ["--database-url", "-C", "--project"]
+    let flags: Set = ["--json", "-q", "--quiet", "-v", "--verbose"]
+    var leading: [String] = []
+    var rest = arguments[...]
+    while let argument = rest.first {
+      if flags.contains(argument)
+        || withValue.contains(where: { $0.hasPrefix("--") && argument.hasPrefix($0 + "=") })
+      {
+        leading.append(argument)
+        rest = rest.dropFirst()
+      } else if withValue.contains(argument), rest.count > 1 {
+        leading += rest.prefix(2)
+        rest = rest.dropFirst(2)
+      } else {
+        break
+      }
+    }
+    guard !leading.isEmpty, rest.first?.hasPrefix("-") == false else { return arguments }
+    // Behind "--" they would be taken for operands.
+    if let end = rest.firstIndex(of: "--") { return Array(rest[..<end]) + leading + Array(rest[end...]) }
+    return Array(rest) + leading
+  }
+}

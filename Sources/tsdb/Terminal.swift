@@ -1,0 +1,69 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Standard output and standard error.
+enum Terminal {
+  static let isErrorTerminal = isatty(STDERR_FILENO) == 1
+  static let isOutputTerminal = isatty(STDOUT_FILENO) == 1
+  static let isInputTerminal = isatty(STDIN_FILENO) == 1
+
+  static func writeOutput(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  static func writeError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func writeErrorRaw(_ text: String) { write(text, to: STDERR_FILENO) }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let written = bytes.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+      if written > 0 {
+        bytes = bytes.dropFirst(written)
+      } else if errno != EINTR && errno != EAGAIN {
+        return
+      }
+    }
+  }
+
+  /// The width of the terminal on standard error; 80 where it is not known.
+  static var width: Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  /// Asks on the terminal; only "yes" counts.
+  static func confirm(_ question: String) -> Bool {
+    writeErrorRaw("\(question) Type \"yes\" to go on: ")
+    return readLine(strippingNewline: true)?.lowercased() == "yes"
+  }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+  write(descriptor, bytes, count)
+}
+
+/// Colour, where the reader can see it.
+struct Style: Sendable {
+  let isColoured: Bool
+
+  /// - Parameter isTerminal: whether the stream in question is a terminal.
+  ///
+  /// `NO_COLOR` counts when it is set to anything but the empty string (no-color.org).
+  init(isTerminal: Bool, environment: [String: String]) {
+    isColoured = isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+  }
+
+  func bad(_ text: String) -> String { wrap(text, "1;31") }
+  func good(_ text: String) -> String { wrap(text, "32") }
+  func careful(_ text: String) -> String { wrap(text, "33") }
+  func faint(_ text: String) -> String { wrap(text, "2") }
+  func bold(_ text: String) -> String { wrap(text, "1") }
+
+  private func wrap(_ text: String, _ code: String) -> String {
+    isColoured ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+  }
+}

@@ -101,6 +101,12 @@ let package = Package(
         "LocalServer", "LocalServerDriver", .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    // Fixtures: a private server, one database per test, runs of the built executable.
+    .systemLibrary(name: "CTestSpawn", path: "Tests/CTestSpawn"),
+    .target(
+      name: "TestSupport", dependencies: ["Postgres", "CTestSpawn"], path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

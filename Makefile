@@ -1,0 +1,68 @@
+# tsdb: build, run, test, measure. `make help` lists the targets.
+#
+# Every target installs what it needs from the package archives and does nothing twice.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up build test test-fast test-matrix test-faults bench-migrate lint format docs install clean
+
+PREFIX ?= /usr/local
+# The servers that `make test-matrix` runs the server-level tests on.
+MATRIX ?= 16 17 18
+RELEASE := .build/release/tsdb
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: build ## everything: build, private server, migrate, seed, verify, status
+	$(RELEASE) migrate up
+	$(RELEASE) seed
+	$(RELEASE) migrate verify
+	$(RELEASE) migrate status --check
+
+build: ## the release binary, .build/release/tsdb
+	@scripts/require-swift
+	@scripts/install-packages build server
+	swift build -c release --static-swift-stdlib --product tsdb
+
+test: ## all tests on the installed PostgreSQL, with a sample of the faults
+	@scripts/require-swift
+	@scripts/install-packages build server test
+	scripts/run-tests
+
+test-fast: ## tests that need no server
+	@scripts/require-swift
+	@scripts/install-packages build
+	scripts/run-tests --filter 'SQLSyntaxTests|MigrationsTests|OperationsTests'
+
+test-matrix: ## server-level tests on PostgreSQL 16, 17 and 18 (MATRIX="18" for one)
+	@scripts/require-swift
+	@scripts/install-packages build server test
+	scripts/test-matrix $(MATRIX)
+
+test-faults: ## the full count of kills, of tsdb, of backends and of servers
+	@scripts/require-swift
+	@scripts/install-packages build server test
+	TSDB_FAULTS=$${TSDB_FAULTS:-full} scripts/run-tests --filter FaultTests
+
+bench-migrate: build ## speed beside psql, dbmate and Sqitch, in one run
+	@scripts/install-packages bench
+	scripts/bench-migrate
+
+lint: ## formatting and the rules of the layout
+	@scripts/require-swift
+	swift format lint --strict -r Sources Tests Package.swift
+	scripts/check-layout
+
+format: ## format the sources in place
+	swift format -i -r Sources Tests Package.swift
+
+docs: build ## man page and shell completions, into .build/share
+	scripts/make-docs .build/share
+
+install: docs ## the binary, its man page and completions, below PREFIX
+	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/tsdb
+	cp -R .build/share/. $(DESTDIR)$(PREFIX)/share/
+
+clean: ## remove what was built; the private server stays (tsdb server destroy)
+	rm -rf .build .build-postgres

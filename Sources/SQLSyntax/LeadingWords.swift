@@ -18,14 +18,14 @@ struct LeadingWords {
   var commandTag: String {
     switch self[0] {
     case "create", "alter", "drop": return "\(self[0]) \(objectKind)".uppercased()
-    case "begin", "savepoint", "release", "commit", "insert", "update", "delete", "merge", "copy", "do",
+    case "commit", "end": return self[1] == "prepared" ? "COMMIT PREPARED" : "COMMIT"
+    case "begin", "savepoint", "release", "insert", "update", "delete", "merge", "copy", "do",
       "vacuum", "analyze", "truncate", "grant", "revoke", "comment", "call", "execute", "explain", "reindex",
       "cluster", "set", "reset", "show", "listen", "notify", "unlisten", "load", "checkpoint", "fetch",
       "move":
       return self[0].uppercased()
     case "select", "values", "table", "", "with": return "SELECT"
     case "start": return "START TRANSACTION"
-    case "end": return self[1] == "prepared" ? "COMMIT PREPARED" : "COMMIT"
     case "abort": return "ROLLBACK"
     case "rollback": return self[1] == "prepared" ? "ROLLBACK PREPARED" : "ROLLBACK"
     case "prepare": return self[1] == "transaction" ? "PREPARE TRANSACTION" : "PREPARE"

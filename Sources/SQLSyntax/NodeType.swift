@@ -1,4 +1,5 @@
-/// The message types that are treated by name; raw values are the names in libpg_query's `pg_query.proto`.
+/// The message types that are treated by name; raw values are the names in libpg_query's `pg_query.proto`
+/// without underscores, which protobuf-c leaves out or not.
 enum NodeType: String {
   case accessPriv = "AccessPriv"
   case alterDatabaseStmt = "AlterDatabaseStmt"
@@ -23,7 +24,7 @@ enum NodeType: String {
   case columnDef = "ColumnDef"
   case commentStmt = "CommentStmt"
   case compositeTypeStmt = "CompositeTypeStmt"
-  case constant = "A_Const"
+  case constant = "AConst"
   case constraint = "Constraint"
   case copyStmt = "CopyStmt"
   case createAmStmt = "CreateAmStmt"
@@ -35,6 +36,7 @@ enum NodeType: String {
   case createForeignServerStmt = "CreateForeignServerStmt"
   case createForeignTableStmt = "CreateForeignTableStmt"
   case createFunctionStmt = "CreateFunctionStmt"
+  case createOpClassItem = "CreateOpClassItem"
   case createPLangStmt = "CreatePLangStmt"
   case createPublicationStmt = "CreatePublicationStmt"
   case createRangeStmt = "CreateRangeStmt"

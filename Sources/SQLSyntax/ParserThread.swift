@@ -19,24 +19,26 @@ final class ParserThread: Sendable {
 
   /// How deep a statement may nest on this thread, in the units of `NestingEstimate`.
   ///
-  /// A level costs libpg_query about 2.5 kB of stack, and the walk over its tree as much again.
+  /// A level costs libpg_query about 2.5 kB of stack, and the walk over its tree as much again. The time it
+  /// takes grows with the square of the depth; the server itself gives up at a similar one.
   let nestingLimit: Int
 
-  private let jobs = Mutex<[@Sendable () -> Void]>([])
+  private let jobs = Mutex<[@Sendable (MessageShapes) -> Void]>([])
   private let available = DispatchSemaphore(value: 0)
   private let isRunning: Bool
 
-  private static let bytesPerLevel = 16 << 10
+  private static let bytesPerLevel = 24 << 10
+  private static let deepestNesting = 5_000
 
   private init() {
-    var size = 256 << 20
+    var size = 128 << 20
     var started = false
     while !started, size >= 8 << 20 {
       started = Self.startThread(stackSize: size)
       if !started { size /= 2 }
     }
     isRunning = started
-    nestingLimit = (started ? size : 512 << 10) / Self.bytesPerLevel
+    nestingLimit = min(Self.deepestNesting, (started ? size : 512 << 10) / Self.bytesPerLevel)
   }
 
   private static func startThread(stackSize: Int) -> Bool {
@@ -67,18 +69,20 @@ final class ParserThread: Sendable {
       sigfillset(all)
       pthread_sigmask(SIG_BLOCK, all, nil)
     }
+    let shapes = MessageShapes()
     while true {
       available.wait()
       let job = jobs.withLock { $0.isEmpty ? nil : $0.removeFirst() }
-      job?()
+      job?(shapes)
     }
   }
 
   /// Runs `work` on the parser thread and waits for its result. Must not be called from that thread.
-  func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) -> Value {
-    guard isRunning else { return work() }
+  /// The message shapes it is given are those of all earlier calls: they are costly to make.
+  func run<Value: Sendable>(_ work: @escaping @Sendable (MessageShapes) -> Value) -> Value {
+    guard isRunning else { return work(MessageShapes()) }
     let slot = ResultSlot<Value>()
-    jobs.withLock { $0.append { slot.fill(work()) } }
+    jobs.withLock { $0.append { shapes in slot.fill(work(shapes)) } }
     available.signal()
     return slot.wait()
   }

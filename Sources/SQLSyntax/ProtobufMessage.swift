@@ -138,7 +138,7 @@ final class MessageShape {
     let fields = (0..<Int(descriptor.n_fields)).map { Self.field(descriptor.fields[$0]) }
     self.name = name
     self.fields = fields
-    type = NodeType(rawValue: name) ?? .other
+    type = NodeType(rawValue: name.filter { $0 != "_" }) ?? .other
     isNode = name == "Node"
     messageFields = fields.filter { $0.type == PROTOBUF_C_TYPE_MESSAGE }
     indexByName = Dictionary(

@@ -15,9 +15,9 @@ public struct SQLScript: Sendable {
   /// String constants are read with `standard_conforming_strings = on`, the server's default: a session
   /// that runs the statements must not switch it off.
   public static func parse(_ source: SourceText) throws(SQLSyntaxError) -> SQLScript {
-    let result = ParserThread.shared.run { () -> Result<[SQLStatement], SQLSyntaxError> in
+    let result = ParserThread.shared.run { shapes -> Result<[SQLStatement], SQLSyntaxError> in
       do throws(SQLSyntaxError) {
-        var parser = ScriptParser(source: source, text: try Tokenizer.tokenize(source))
+        var parser = ScriptParser(source: source, text: try Tokenizer.tokenize(source), shapes: shapes)
         return .success(parser.parse())
       } catch {
         return .failure(error)

@@ -15,12 +15,12 @@ public struct SQLStatement: Sendable {
   /// Why PostgreSQL refuses it inside a transaction block, as a clause such as "create index concurrently
   /// cannot run inside a transaction block"; `nil` when it can run there, as far as the text tells.
   public let cannotRunInTransaction: String?
-  /// What exists after it that did not before, in textual order. A table or view also brings its row type, a
+  /// What exists after it that did not before, each once. A table or view also brings its row type, a
   /// serial or identity column its sequence, a key its index.
   public let creates: [ObjectReference]
   /// What no longer exists under its name afterwards.
   public let drops: [ObjectReference]
-  /// What must exist for it to succeed, in textual order. Built-in functions and types may be among them by
+  /// What must exist for it to succeed, each once, roughly in textual order. Built-in functions and types may be among them by
   /// their bare names; names of CTEs, columns and aliases are not.
   public let uses: [ObjectReference]
   /// What the body of a routine uses when it is a string, and what a DO block uses. PostgreSQL checks the body

@@ -6,7 +6,7 @@ struct ScriptParser {
   private let source: SourceText
   private let text: TokenizedText
   private let boundaries: StatementBoundaries
-  private let shapes = MessageShapes()
+  private let shapes: MessageShapes
   private let nestingLimit = ParserThread.shared.nestingLimit
   private var statements: [SQLStatement] = []
 
@@ -14,8 +14,9 @@ struct ScriptParser {
   /// How far the end of a `begin atomic` body is looked for when the first guess does not parse.
   private static let bodyAttempts = 100
 
-  init(source: SourceText, text: TokenizedText) {
+  init(source: SourceText, text: TokenizedText, shapes: MessageShapes) {
     self.source = source
+    self.shapes = shapes
     self.text = text
     boundaries = StatementBoundaries(text: text)
   }

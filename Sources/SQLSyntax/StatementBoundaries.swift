@@ -30,7 +30,7 @@ struct StatementBoundaries {
     var index = start
     while index < text.tokens.count {
       let kind = text.tokens[index].kind
-      nesting.add(kind)
+      nesting.add(token: index, of: text)
       switch kind {
       case .semicolon where bodyDepth == 0 && (parentheses == 0 || !isRule):
         return StatementPiece(
@@ -76,29 +76,53 @@ struct StatementBoundaries {
 
 /// An upper bound for the depth of a statement's tree, from its tokens.
 ///
-/// A chain of operators, casts, joins or unions nests once per link, parentheses nest what is in them, and a
-/// comma starts afresh. Names, constants and dots add nothing by themselves.
+/// A chain of operators, casts, joins or unions nests once per link, parentheses and brackets nest what is in
+/// them, and a comma starts afresh, except for a chain of unions, whose links have commas of their own. Names and
+/// constants add nothing by themselves, truth values
+/// neither, and the grammar keeps a chain of `and` or `or` flat.
 struct NestingEstimate {
-  private var chains: [Int] = [0]
+  private struct Level {
+    var links = 0
+    var unions = 0
+  }
+
+  private var levels = [Level()]
   private var current = 0
   private(set) var maximum = 0
 
-  mutating func add(_ kind: Token.Kind) {
-    switch kind {
-    case .openParenthesis:
-      chains.append(0)
+  mutating func add(token index: Int, of text: TokenizedText) {
+    let top = levels.count - 1
+    switch text.tokens[index].kind {
+    case .openParenthesis, .openBracket:
+      levels.append(Level())
       current += 1
-    case .closeParenthesis:
-      guard chains.count > 1 else { return }
-      current -= chains.removeLast() + 1
+    case .closeParenthesis, .closeBracket:
+      guard top > 0 else { return }
+      let closed = levels.removeLast()
+      current -= closed.links + closed.unions + 1
+      // What is closed may be a link itself: a function call, a subscript.
+      levels[top - 1].links += 1
+      current += 1
     case .comma, .semicolon:
-      current -= chains[chains.count - 1]
-      chains[chains.count - 1] = 0
-    case .word, .symbol:
-      chains[chains.count - 1] += 1
+      current -= levels[top].links
+      levels[top].links = 0
+    case .symbol:
+      levels[top].links += 1
       current += 1
-    case .quotedIdentifier, .string, .dot, .backslash, .comment, .constant: return
+    case .word where text.tokens[index].isKeyword:
+      if isFlat(index, of: text) { return }
+      let isUnion =
+        text.isWord("union", at: index) || text.isWord("except", at: index)
+        || text.isWord("intersect", at: index)
+      if isUnion { levels[top].unions += 1 } else { levels[top].links += 1 }
+      current += 1
+    case .word, .quotedIdentifier, .string, .dot, .backslash, .comment, .constant: return
     }
     maximum = max(maximum, current)
+  }
+
+  private func isFlat(_ index: Int, of text: TokenizedText) -> Bool {
+    text.isWord("and", at: index) || text.isWord("or", at: index) || text.isWord("true", at: index)
+      || text.isWord("false", at: index) || text.isWord("null", at: index)
   }
 }

@@ -13,6 +13,8 @@ struct Token {
     case dot
     case openParenthesis
     case closeParenthesis
+    case openBracket
+    case closeBracket
     case backslash
     case comment
     /// A number, a parameter, a bit string.
@@ -22,8 +24,10 @@ struct Token {
   }
 
   let kind: Kind
+  /// Whether the scanner of this version knows the word.
+  let isKeyword: Bool
   let start: Int
-  private(set) var end: Int
+  let end: Int
 
   var range: Range<Int> { start..<end }
 }
@@ -114,7 +118,10 @@ enum ScanOutcome {
       }
       while tokenEnd > tokenStart + 1, isWhiteSpace(raw[tokenEnd - 1]) { tokenEnd -= 1 }
       tokens.append(
-        Token(kind: kind(of: token, firstByte: raw[tokenStart]), start: tokenStart, end: tokenEnd))
+        Token(
+          kind: kind(of: token, firstByte: raw[tokenStart]),
+          isKeyword: token.keyword_kind != PG_QUERY__KEYWORD_KIND__NO_KEYWORD, start: tokenStart,
+          end: tokenEnd))
     }
     return tokens
   }
@@ -134,6 +141,8 @@ enum ScanOutcome {
     case PG_QUERY__TOKEN__ASCII_46: return .dot
     case PG_QUERY__TOKEN__ASCII_40: return .openParenthesis
     case PG_QUERY__TOKEN__ASCII_41: return .closeParenthesis
+    case PG_QUERY__TOKEN__ASCII_91: return .openBracket
+    case PG_QUERY__TOKEN__ASCII_93: return .closeBracket
     case PG_QUERY__TOKEN__ASCII_92: return .backslash
     case PG_QUERY__TOKEN__SQL_COMMENT, PG_QUERY__TOKEN__C_COMMENT: return .comment
     case PG_QUERY__TOKEN__ICONST, PG_QUERY__TOKEN__FCONST, PG_QUERY__TOKEN__BCONST,

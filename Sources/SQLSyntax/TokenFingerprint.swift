@@ -12,7 +12,7 @@ extension SQLScript {
   /// Works for every text the scanner accepts, whether or not it parses. The keyword list does not
   /// influence the result, so it is the same with another version of the parser.
   public static func tokenFingerprintInput(_ source: SourceText) throws(SQLSyntaxError) -> [UInt8] {
-    let result = ParserThread.shared.run { () -> Result<[UInt8], SQLSyntaxError> in
+    let result = ParserThread.shared.run { _ -> Result<[UInt8], SQLSyntaxError> in
       do throws(SQLSyntaxError) {
         return .success(fingerprintInput(of: try Tokenizer.tokenize(source), source: source))
       } catch {

@@ -103,8 +103,11 @@ extension ProtobufMessage {
   /// An option given as false, off, no or 0.
   private var isOff: Bool {
     guard let value = message("arg") else { return false }
+    let offWords: Set<String> = ["false", "off", "no"]
     switch value.type {
-    case .string: return ["false", "off", "no"].contains(value.string("sval").lowercased())
+    case .string: return offWords.contains(value.string("sval").lowercased())
+    // A bare word is a type name to the grammar.
+    case .typeName: return offWords.contains(value.messages("names").last?.string("sval") ?? "")
     case .integer: return value.int("ival") == 0
     case .boolean: return !value.bool("boolval")
     default: return false

@@ -1,15 +1,6 @@
 import SQLSyntax
 import Testing
 
-/// The texts of a script's statements.
-func statements(_ text: String) throws -> [String] {
-  try SQLScript.parse(SourceText(text)).statements.map(\.text)
-}
-
-func script(_ text: String) throws -> SQLScript {
-  try SQLScript.parse(SourceText(text))
-}
-
 /// A statement of no PostgreSQL: makes the whole text unknown to the grammar, so that statements are parsed
 /// one by one.
 private let unknown = "selec 1"

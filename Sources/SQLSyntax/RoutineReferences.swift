@@ -65,9 +65,10 @@ extension ReferenceCollector {
 
   private func readSQLBody(_ body: String) {
     let source = SourceText(body)
-    guard let text = try? Tokenizer.tokenize(source),
-      StatementBoundaries.isShallow(text, limit: ParserThread.shared.nestingLimit)
-    else { return }
+    guard let text = try? Tokenizer.tokenize(source) else { return }
+    guard StatementBoundaries.isShallow(text, limit: ParserThread.shared.nestingLimit) else {
+      return readTokens(ofBody: body)
+    }
     let inner = ReferenceCollector(shapes: shapes, followsBodies: false)
     do throws(ParseTree.Failure) {
       try ParseTree.with(text.parserInput.dropLast(), shapes: shapes) { statements in

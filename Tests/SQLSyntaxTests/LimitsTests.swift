@@ -3,10 +3,10 @@ import SQLSyntax
 import Testing
 
 @Suite(.serialized) struct LimitsTests {
-  /// About 900 kB of 5,000 statements of several kinds.
-  private static func bigFile(breaking: Bool = false) -> String {
+  /// Four statements per group; 1,250 groups are about 900 kB.
+  private static func bigFile(groups: Int = 1_250, breaking: Bool = false) -> String {
     var text = ""
-    for index in 0..<1_250 {
+    for index in 0..<groups {
       text += """
         -- object number \(index): ñandú
         create table app.t\(index) (
@@ -33,20 +33,22 @@ import Testing
     var count = 0
     let duration = try clock.measure { count = try script(text).statements.count }
     #expect(count == (breaking ? 5_012 : 5_000))
-    print("5,000 statements, \(text.utf8.count) bytes, some unknown: \(breaking): \(duration)")
     #if DEBUG
-      #expect(duration < .seconds(10))
+      #expect(duration < .seconds(30))
     #else
-      #expect(duration < .seconds(1))
+      #expect(duration < .seconds(5))
     #endif
   }
 
   @Test func `time grows with the size, not with its square`() throws {
-    let small = Self.bigFile()
-    let large = small + small + small + small
+    let small = Self.bigFile(groups: 250)
+    let large = Self.bigFile(groups: 1_000)
     let clock = ContinuousClock()
-    let once = try (0..<3).map { _ in try clock.measure { _ = try script(small) } }.min() ?? .zero
-    let fourfold = try clock.measure { _ = try script(large) }
+    func best(of text: String) throws -> Duration {
+      try (0..<3).map { _ in try clock.measure { _ = try script(text) } }.min() ?? .zero
+    }
+    let once = try best(of: small)
+    let fourfold = try best(of: large)
     #expect(fourfold < once * 8)
   }
 
@@ -54,55 +56,45 @@ import Testing
     let text = String(repeating: "insert into t (a, b) values (1, 'ññ');", count: 20_000)
     let clock = ContinuousClock()
     let duration = try clock.measure { _ = try script(text) }
-    #expect(duration < .seconds(10))
+    #expect(duration < .seconds(30))
   }
 
   @Test(arguments: [
-    ("select 1" + String(repeating: "+1", count: 200_000), false),
-    (
-      "select " + String(repeating: "(", count: 100_000) + "1" + String(repeating: ")", count: 100_000), false
-    ),
-    ("select " + String(repeating: "- ", count: 200_000) + "1", false),
-    ("select 1" + String(repeating: "::int", count: 200_000), false),
-    ("select 1" + String(repeating: " union select 1", count: 100_000), false),
-    ("select " + String(repeating: "not ", count: 100_000) + "true", false),
-    ("select 1, 2" + String(repeating: " union select 1, 2", count: 100_000), false),
-    ("select array[1, 2]" + String(repeating: " || array[1, 2]", count: 100_000), false),
-    ("select f(1, 2)" + String(repeating: " + f(1, 2)", count: 100_000), false),
-    ("select a" + String(repeating: "[1]", count: 5_500), false),
-    ("select * from t" + String(repeating: " natural join t", count: 100_000), false),
-    ("select 1" + String(repeating: "+1", count: 4_000), true),
-    ("select true" + String(repeating: " and true", count: 10_000), true),
-    ("select 1, 2" + String(repeating: " union select 1, 2", count: 2_000), true),
-    ("insert into t values (1)" + String(repeating: ", (2)", count: 100_000), true),
-    ("select array[1" + String(repeating: ", 1", count: 100_000) + "]", true),
+    Nest("select 1", "+1", 60_000), Nest("select ", "(", 60_000, "1", ")"),
+    Nest("select ", "- ", 60_000, "1"),
+    Nest("select 1", "::int", 60_000), Nest("select 1, 2", " union select 1, 2", 60_000),
+    Nest("select ", "not ", 60_000, "true"), Nest("select array[1, 2]", " || array[1, 2]", 60_000),
+    Nest("select f(1, 2)", " + f(1, 2)", 60_000), Nest("select a", "[1]", 5_500),
+    Nest("select * from t", " natural join t", 60_000),
   ])
-  func `deep nesting neither crashes nor hides what follows`(text: String, isAnalysed: Bool) throws {
-    let parsed = try script("select 1; \(text); select 2")
-    #expect(parsed.statements.count == 3)
-    #expect(parsed.statements.map(\.isAnalysed) == [true, isAnalysed, true])
+  func `what nests too deeply neither crashes nor hides what follows`(nest: Nest) throws {
+    let parsed = try script("select 1; \(nest.text); select 2")
+    #expect(parsed.statements.map(\.isAnalysed) == [true, false, true])
   }
 
   /// Just below the limit, where the stack is used most.
   @Test(arguments: [
-    "select 1" + String(repeating: "+1", count: 4_950),
-    "select 1" + String(repeating: "::int", count: 2_450),
-    "select " + String(repeating: "not ", count: 4_950) + "true",
-    "select 1" + String(repeating: " union select 1", count: 2_450),
-    "select " + String(repeating: "f(", count: 1_200) + "1" + String(repeating: ")", count: 1_200),
-    "select " + String(repeating: "(select ", count: 1_200) + "1" + String(repeating: ")", count: 1_200),
-    "select * from t" + String(repeating: " join t using (a)", count: 1_600),
-    "select a" + String(repeating: " is null", count: 2_450),
-    "select " + String(repeating: "case when true then ", count: 900) + "1"
-      + String(repeating: " end", count: 900),
+    Nest("select 1", "+1", 4_950), Nest("select 1", "::int", 2_450), Nest("select ", "not ", 4_950, "true"),
+    Nest("select 1", " union select 1, 2", 2_450), Nest("select ", "f(", 2_400, "1", ")"),
+    Nest("select ", "(select ", 1_200, "1", ")"), Nest("select * from t", " join t using (a)", 1_600),
+    Nest("select a", " is null", 2_450), Nest("select ", "case when true then ", 900, "1", " end"),
   ])
-  func `what is just shallow enough is analysed`(text: String) throws {
-    let parsed = try script("select 1; \(text); select 2")
+  func `what is just shallow enough is analysed`(nest: Nest) throws {
+    let parsed = try script("select 1; \(nest.text); select 2")
+    #expect(parsed.statements.map(\.isAnalysed) == [true, true, true])
+  }
+
+  @Test(arguments: [
+    Nest("select true", " and true", 10_000), Nest("insert into t values (1)", ", (2)", 20_000),
+    Nest("select array[1", ", 1", 20_000, "]"), Nest("select 1", " + 1, 1", 10_000),
+  ])
+  func `what is only long is analysed`(nest: Nest) throws {
+    let parsed = try script("select 1; \(nest.text); select 2")
     #expect(parsed.statements.map(\.isAnalysed) == [true, true, true])
   }
 
   @Test func `a deep body of an SQL function does not crash either`() throws {
-    let body = "select 1" + String(repeating: "+1", count: 200_000)
+    let body = "select 1" + String(repeating: "+1", count: 60_000)
     let parsed = try script("create function f() returns int language sql as $$ \(body) $$")
     #expect(parsed.statements[0].isAnalysed)
   }
@@ -163,8 +155,21 @@ import Testing
   }
 }
 
+/// A statement that repeats a part, shown in a test's name by its parts and not in full.
+struct Nest: Sendable, CustomTestStringConvertible {
+  let text: String
+  let testDescription: String
+
+  init(_ head: String, _ part: String, _ count: Int, _ middle: String = "", _ closing: String = "") {
+    text =
+      head + String(repeating: part, count: count) + middle + String(repeating: closing, count: count)
+    testDescription = "\(head)(\(part)) × \(count)"
+  }
+}
+
 /// Counts failures over threads.
 private final class Counter: Sendable {
+  // Both counts are touched only while the condition's lock is held.
   private let condition = NSCondition()
   nonisolated(unsafe) private var failures = 0
   nonisolated(unsafe) private var finished = 0

@@ -132,4 +132,22 @@ private let unknown = "selec 1"
     #expect(last.start.line == 1)
     #expect(last.start.column == parsed.source.text.unicodeScalars.count - last.text.unicodeScalars.count)
   }
+
+  /// Whatever a text is cut off at, each of its tokens is in exactly one statement, or it is refused.
+  @Test(arguments: single)
+  func `no token is lost or invented in any beginning of a statement`(text: String) throws {
+    let whole = "select 1; \(text); selec 2; \(text)"
+    for length in 0...whole.count {
+      let beginning = String(whole.prefix(length))
+      guard let parsed = try? script(beginning) else {
+        #expect(throws: SQLSyntaxError.self) { try script(beginning) }
+        continue
+      }
+      let again = parsed.statements.map(\.text).joined(separator: " ;\n")
+      #expect(
+        try SQLScript.tokenFingerprintInput(SourceText(again))
+          == SQLScript.tokenFingerprintInput(SourceText(beginning)))
+      #expect(try statements(again) == parsed.statements.map(\.text))
+    }
+  }
 }

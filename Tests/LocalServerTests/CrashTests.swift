@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct `After a crash` {
   @Test(arguments: TestServers.installations)
   func `of everything at once the same start recovers`(installation: ServerInstallation) throws {
-    let project = try TestProject(installation: installation)
+    let project = try TestProject(fresh: true, installation: installation)
     let server = try project.server
     _ = try server.start()
     for round in 1...3 {
@@ -83,7 +83,7 @@ import Testing
 
   @Test(arguments: [2, 20, 100, 400, 800, 950, 1000, 1050].map { $0 * 1000 as UInt32 })
   func `of the command while it starts, the same command finishes`(microseconds: UInt32) throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let environment = ["TSDB_PG_BINDIR": project.installation.binaryDirectory.string]
     let (driver, _) = try Command.start(
       [try Command.driver, "start", project.directory.string], environment: environment)

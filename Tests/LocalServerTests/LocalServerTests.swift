@@ -12,7 +12,7 @@ extension ServerInstallation: CustomTestStringConvertible {
   func `starts, is found again, stops, keeps its data and is destroyed`(installation: ServerInstallation)
     throws
   {
-    let project = try TestProject(installation: installation)
+    let project = try TestProject(fresh: true, installation: installation)
     let server = try project.server
     #expect(try server.status().state == .absent)
     let first = try server.start()
@@ -42,7 +42,7 @@ extension ServerInstallation: CustomTestStringConvertible {
 
   @Test(arguments: TestServers.installations)
   func `has checksums, C.UTF-8, durable writes, UTC and no TCP`(installation: ServerInstallation) throws {
-    let project = try TestProject(installation: installation)
+    let project = try TestProject(fresh: true, installation: installation)
     _ = try project.server.start()
     let expected = [
       ("data_checksums", "on"), ("server_encoding", "UTF8"), ("fsync", "on"), ("full_page_writes", "on"),
@@ -85,7 +85,7 @@ extension ServerInstallation: CustomTestStringConvertible {
   }
 
   @Test func `six simultaneous starts end with one server`() throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let environment = ["TSDB_PG_BINDIR": project.installation.binaryDirectory.string]
     let started = try (0..<6).map { _ in
       try Command.start([try Command.driver, "start", project.directory.string], environment: environment)
@@ -151,7 +151,7 @@ extension ServerInstallation: CustomTestStringConvertible {
   }
 
   @Test func `a directory with something else in it is neither started in nor destroyed`() throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let file = project.directory.appending("thesis.txt").string
     try FileManager.default.createDirectory(
       atPath: project.directory.string, withIntermediateDirectories: true)
@@ -198,7 +198,7 @@ extension ServerInstallation: CustomTestStringConvertible {
   }
 
   @Test func `the settings of a stopped server are an error that says what to type`() throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let error = #expect(throws: LocalServerError.self) { try project.server.connectionSettings() }
     #expect(error?.code == .notRunning)
     #expect(error?.hint == "run \"tsdb server start\"")

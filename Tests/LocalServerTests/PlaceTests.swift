@@ -54,7 +54,7 @@ import Testing
 
   @Test(.enabled(if: TestServers.isRoot))
   func `under root a project that the account cannot reach keeps its cluster elsewhere`() throws {
-    let project = try TestProject(mode: 0o700)
+    let project = try TestProject(mode: 0o700, fresh: true)
     let server = try project.server
     #expect(try server.start().outcome == .created)
     let data = try #require(try server.status().dataDirectory)
@@ -80,7 +80,7 @@ import Testing
   @Test(
     .enabled(if: TestServers.isRoot), arguments: ["/etc", "/var/lib/tsdb/../../../etc", "/var/tmp/other"])
   func `a forged record leads neither start nor destroy astray`(storage: String) throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     try FileManager.default.createDirectory(
       atPath: project.directory.string, withIntermediateDirectories: true)
     try "tsdb private server 1\nstorage=\(storage)\naccount=postgres\n".write(
@@ -107,7 +107,7 @@ import Testing
 
   @Test(.enabled(if: TestServers.isRoot))
   func `an ordinary user has the whole server to itself`() throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let driver = try copiedDriver(to: project.root)
     _ = try Command.run(["/bin/chown", "nobody", project.project.string])
     let environment = ["TSDB_PG_BINDIR": project.installation.binaryDirectory.string]
@@ -142,7 +142,7 @@ import Testing
 
   @Test(.enabled(if: TestServers.isRoot))
   func `a project that the user may not write to is a clear error`() throws {
-    let project = try TestProject()
+    let project = try TestProject(fresh: true)
     let driver = try copiedDriver(to: project.root)
     let result = try Command.run([driver, "start", project.directory.string], account: "nobody")
     #expect(result.status == 1)

@@ -16,6 +16,17 @@ enum TestServers {
     }
   }()
 
+  /// A stopped cluster of the first installation, made once: copying it takes a tenth of `initdb`.
+  static let template: Result<FilePath, any Error> = Result {
+    let project = try TestProject(fresh: true)
+    _ = try project.server.start()
+    _ = try project.server.stop()
+    let template = FilePath("/tmp/tsdb-ls-template-\(getpid())")
+    try FileManager.default.moveItem(atPath: project.project.string, toPath: template.string)
+    atexit { try? FileManager.default.removeItem(atPath: "/tmp/tsdb-ls-template-\(getpid())") }
+    return template
+  }
+
   static var isRoot: Bool { geteuid() == 0 }
 }
 
@@ -28,8 +39,10 @@ struct TestProject: ~Copyable {
   /// - Parameters:
   ///   - name: the project's path below a fresh directory.
   ///   - mode: the mode of the project directory.
+  ///   - fresh: whether the project starts without a cluster, instead of with a stopped one.
   init(
-    _ name: String = "project", mode: Int = 0o755, installation: ServerInstallation? = nil
+    _ name: String = "project", mode: Int = 0o755, fresh: Bool = false,
+    installation: ServerInstallation? = nil
   ) throws {
     let installation = try #require(installation ?? TestServers.installations.first)
     let root = FilePath("/tmp/tsdb-ls-\(UInt32.random(in: 0 ... .max))")
@@ -42,7 +55,14 @@ struct TestProject: ~Copyable {
       current.removeLastComponent()
     }
     chmod(project.string, mode_t(mode))
+    if !fresh { try Self.copyTemplate(to: project) }
     self.init(root: root, project: project, installation: installation)
+  }
+
+  private static func copyTemplate(to project: FilePath) throws {
+    let template = try TestServers.template.get()
+    let copy = try Command.run(["/bin/cp", "-a", template.appending(".tsdb").string, project.string])
+    guard copy.status == 0 else { throw Command.Failed(text: copy.output) }
   }
 
   private init(root: FilePath, project: FilePath, installation: ServerInstallation) {

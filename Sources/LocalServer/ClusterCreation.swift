@@ -22,7 +22,10 @@ struct ClusterCreation: Sendable {
       notices.append("locale C.UTF-8 is missing here; the private server uses C with encoding UTF8")
       result = try initdb(locale: "C", holding: lock)
     }
-    guard result.exitStatus == 0 else { throw failure(result) }
+    guard result.exitStatus == 0 else {
+      try PrivateFiles.removeTree(home.layout.partialData)
+      throw failure(result)
+    }
     try PrivateFiles.move(home.layout.partialData, to: home.layout.data)
     return notices
   }
@@ -51,7 +54,7 @@ struct ClusterCreation: Sendable {
 
   private func failure(_ result: ServerCommand.Result) -> LocalServerError {
     let lines = ServerLog.lastLines(of: result.output, count: 6)
-    if lines.contains("No space left on device") {
+    if ServerLog.saysDiskFull(result.output) {
       return LocalServerError(
         .diskFull, "the disk is full: initdb could not make the cluster", detail: lines,
         hint: "free some space below \"\(home.layout.storage)\" and run the same command again")

@@ -95,7 +95,7 @@ struct Postmaster: Sendable {
 
   private func startFailed() -> LocalServerError {
     let log = ServerLog.reasonForFailedStart(layout)
-    let isFull = log.lines.contains("No space left on device")
+    let isFull = ServerLog.saysDiskFull(log.lines)
     return LocalServerError(
       isFull ? .diskFull : .startFailed,
       isFull

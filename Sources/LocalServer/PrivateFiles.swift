@@ -64,13 +64,14 @@ enum PrivateFiles {
     }
   }
 
-  /// Makes the missing ancestors of `path`, passable for everybody whatever the umask.
+  /// Makes the missing ancestors of `path`. Those of root let the server's account pass, whatever
+  /// the umask.
   static func makeParents(of path: FilePath) throws(LocalServerError) {
     let parent = path.removingLastComponent()
     guard parent != path, attributes(parent, following: true) == nil else { return }
     try makeParents(of: parent)
     if mkdir(parent.string, 0o755) == 0 {
-      chmod(parent.string, 0o755)
+      if geteuid() == 0 { chmod(parent.string, 0o755) }
     } else if errno != EEXIST {
       throw .system("create directory", parent, errno)
     }

@@ -18,6 +18,12 @@ enum ServerLog {
     return (lastLines(of: PrivateFiles.text(of: newest, limit: 8192) ?? "", count: 4), newest)
   }
 
+  /// Whether PostgreSQL complains of a full disk: the operating system's words, or its own hint after
+  /// a short write.
+  static func saysDiskFull(_ text: String) -> Bool {
+    text.contains("No space left on device") || text.contains("Check free disk space")
+  }
+
   private static func newestFile(_ directory: FilePath) -> FilePath? {
     let files = ((try? PrivateFiles.names(in: directory)) ?? []).map { directory.appending($0) }
     return files.max { modified($0) < modified($1) }

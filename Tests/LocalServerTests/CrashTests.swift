@@ -93,8 +93,8 @@ import Testing
     driver.waitUntilExit()
     #expect(try project.query("select 1") == "1")
     #expect(try project.names().filter { $0.hasSuffix(".partial") } == [], "\(result.outcome)")
-    let postmasters = try project.processes().filter { getsid($0) == $0 && getpgid($0) == $0 }
-      .filter { try Self.parentName($0) != "postgres" }
+    let processes = try project.processes()
+    let postmasters = processes.filter { pid in Self.parent(pid).map { !processes.contains($0) } ?? false }
     #expect(postmasters.count == 1)
   }
 
@@ -110,11 +110,10 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: project.directory.string))
   }
 
-  static func parentName(_ pid: pid_t) throws -> String {
-    let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
-    let parent =
-      status.split(separator: "\n").first { $0.hasPrefix("PPid:") }?.split(separator: "\t").last ?? ""
-    return (try? String(contentsOfFile: "/proc/\(parent)/comm", encoding: .utf8))?
-      .trimmingCharacters(in: .newlines) ?? ""
+  /// Nil when the process has ended.
+  static func parent(_ pid: pid_t) -> pid_t? {
+    let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    return status?.split(separator: "\n").first { $0.hasPrefix("PPid:") }?.split(separator: "\t").last
+      .flatMap { pid_t($0) }
   }
 }

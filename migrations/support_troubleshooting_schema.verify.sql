@@ -1,0 +1,361 @@
+-- Comprueba que lo que crea support_troubleshooting_schema.sql existe y
+-- tiene la forma esperada (sesiones, intentos y correcciones).
+-- Solo lee. Reúne todas las diferencias y las muestra en un único error.
+
+do $verify$
+declare
+  v_problems text[] := '{}';
+  v_foreign_key text;
+  v_tickets constant regclass := to_regclass('public.support_tickets');
+begin
+  -- Tablas
+  v_problems := v_problems || array(
+    select format('%s: no existe o no es una %s', e.table_name, e.kind)
+    from (
+      values
+        ('support_troubleshooting_sessions', 'tabla'),
+        ('support_troubleshooting_attempts', 'tabla'),
+        ('support_troubleshooting_learning', 'tabla')
+    ) as e (table_name, kind)
+    left join pg_class as c
+      on c.oid = to_regclass('public.' || e.table_name)
+    where c.relkind is distinct from (case e.kind when 'tabla' then 'r' else 'p' end)::"char"
+  );
+
+  -- Columnas: tipo, obligatoriedad y valor por omisión
+  v_problems := v_problems || array(
+    select
+      case
+        when a.column_name is null then format('%s.%s: falta la columna', e.table_name, e.column_name)
+        else format(
+          '%s.%s: es "%s", se esperaba "%s"',
+          e.table_name, e.column_name,
+          concat_ws(' ', a.type, case when a.not_null then 'not null' end, 'default ' || nullif(a.default_value, '')),
+          concat_ws(' ', e.type, case when e.not_null then 'not null' end, 'default ' || nullif(e.default_value, '')))
+      end
+    from (
+      values
+        ('support_troubleshooting_sessions', 'id', 'integer', true, 'identity'),
+        ('support_troubleshooting_sessions', 'session_id', 'character varying(128)', true, ''),
+        ('support_troubleshooting_sessions', 'ticket_id', 'character varying(128)', false, ''),
+        ('support_troubleshooting_sessions', 'customer_email', 'character varying(256)', true, ''),
+        ('support_troubleshooting_sessions', 'customer_name', 'character varying(256)', false, ''),
+        ('support_troubleshooting_sessions', 'problem_description', 'text', true, ''),
+        ('support_troubleshooting_sessions', 'detected_problem_id', 'character varying(128)', false, ''),
+        ('support_troubleshooting_sessions', 'detected_problem_title', 'character varying(512)', false, ''),
+        ('support_troubleshooting_sessions', 'status', 'character varying(32)', true, '''started''::character varying'),
+        ('support_troubleshooting_sessions', 'current_step', 'integer', true, '0'),
+        ('support_troubleshooting_sessions', 'total_steps', 'integer', true, '0'),
+        ('support_troubleshooting_sessions', 'metadata', 'jsonb', true, '''{}''::jsonb'),
+        ('support_troubleshooting_sessions', 'started_at', 'timestamp with time zone', true, 'now()'),
+        ('support_troubleshooting_sessions', 'resolved_at', 'timestamp with time zone', false, ''),
+        ('support_troubleshooting_sessions', 'escalated_at', 'timestamp with time zone', false, ''),
+        ('support_troubleshooting_sessions', 'updated_at', 'timestamp with time zone', true, 'now()'),
+        ('support_troubleshooting_sessions', 'total_duration_seconds', 'integer', false, ''),
+        ('support_troubleshooting_sessions', 'customer_satisfaction_score', 'integer', false, ''),
+        ('support_troubleshooting_attempts', 'id', 'integer', true, 'identity'),
+        ('support_troubleshooting_attempts', 'session_id', 'character varying(128)', true, ''),
+        ('support_troubleshooting_attempts', 'step_number', 'integer', true, ''),
+        ('support_troubleshooting_attempts', 'step_title', 'character varying(512)', false, ''),
+        ('support_troubleshooting_attempts', 'success', 'boolean', true, ''),
+        ('support_troubleshooting_attempts', 'notes', 'text', false, ''),
+        ('support_troubleshooting_attempts', 'duration_seconds', 'integer', false, ''),
+        ('support_troubleshooting_attempts', 'attempted_at', 'timestamp with time zone', true, 'now()'),
+        ('support_troubleshooting_learning', 'id', 'integer', true, 'identity'),
+        ('support_troubleshooting_learning', 'session_id', 'character varying(128)', false, ''),
+        ('support_troubleshooting_learning', 'problem_description', 'text', true, ''),
+        ('support_troubleshooting_learning', 'detected_problem_id', 'character varying(128)', false, ''),
+        ('support_troubleshooting_learning', 'actual_problem_id', 'character varying(128)', true, ''),
+        ('support_troubleshooting_learning', 'corrected_by', 'character varying(256)', true, ''),
+        ('support_troubleshooting_learning', 'corrected_at', 'timestamp with time zone', true, 'now()')
+    ) as e (table_name, column_name, type, not_null, default_value)
+    join pg_class as c
+      on c.oid = to_regclass('public.' || e.table_name)
+    left join lateral (
+      select
+        a.attname as column_name,
+        format_type(a.atttypid, a.atttypmod) as type,
+        a.attnotnull as not_null,
+        case
+          when a.attidentity <> '' then 'identity'
+          else coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+        end as default_value
+      from pg_attribute as a
+      left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = c.oid and a.attname = e.column_name and a.attnum > 0 and not a.attisdropped
+    ) as a on true
+    where (a.type, a.not_null, a.default_value) is distinct from (e.type, e.not_null, e.default_value)
+  );
+
+  -- Una columna de más solo estorba si impide las inserciones de los clientes.
+  v_problems := v_problems || array(
+    select format('%s.%s: columna obligatoria sin valor por omisión que no se esperaba', c.relname, a.attname)
+    from pg_class as c
+    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace
+      and c.relname in (
+        'support_troubleshooting_sessions',
+        'support_troubleshooting_attempts',
+        'support_troubleshooting_learning'
+      )
+      and a.attnotnull and not a.atthasdef and a.attidentity = ''
+      and (c.relname, a.attname) not in (
+        values
+          ('support_troubleshooting_sessions'::name, 'session_id'::name),
+          ('support_troubleshooting_sessions', 'customer_email'),
+          ('support_troubleshooting_sessions', 'problem_description'),
+          ('support_troubleshooting_attempts', 'session_id'),
+          ('support_troubleshooting_attempts', 'step_number'),
+          ('support_troubleshooting_attempts', 'success'),
+          ('support_troubleshooting_learning', 'problem_description'),
+          ('support_troubleshooting_learning', 'actual_problem_id'),
+          ('support_troubleshooting_learning', 'corrected_by')
+      )
+  );
+
+  -- Claves y restricciones, con su acción y ya validadas
+  v_problems := v_problems || array(
+    select
+      case
+        when k.definition is null then format('%s: falta la restricción "%s"', e.table_name, e.name)
+        else format('%s: la restricción "%s" es "%s", se esperaba "%s"', e.table_name, e.name, k.definition, e.definition)
+      end
+    from (
+      values
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_pkey',
+          'PRIMARY KEY (id)'),
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_session_id_key',
+          'UNIQUE (session_id)'),
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_current_step_check',
+          'CHECK (((current_step >= 0) AND (current_step <= total_steps)))'),
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_satisfaction_check',
+          'CHECK (((customer_satisfaction_score >= 1) AND (customer_satisfaction_score <= 5)))'),
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_status_check',
+          'CHECK (((status)::text = ANY (ARRAY[''started''::text, ''in_progress''::text, ''resolved''::text, ''needs_escalation''::text, ''escalated''::text])))'),
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_total_steps_check',
+          'CHECK ((total_steps >= 0))'),
+        ('support_troubleshooting_attempts', 'support_troubleshooting_attempts_pkey',
+          'PRIMARY KEY (id)'),
+        ('support_troubleshooting_attempts', 'support_troubleshooting_attempts_session_id_fkey',
+          'FOREIGN KEY (session_id) REFERENCES support_troubleshooting_sessions(session_id) ON DELETE CASCADE'),
+        ('support_troubleshooting_attempts', 'support_troubleshooting_attempts_duration_check',
+          'CHECK ((duration_seconds >= 0))'),
+        ('support_troubleshooting_learning', 'support_troubleshooting_learning_pkey',
+          'PRIMARY KEY (id)'),
+        ('support_troubleshooting_learning', 'support_troubleshooting_learning_session_id_fkey',
+          'FOREIGN KEY (session_id) REFERENCES support_troubleshooting_sessions(session_id) ON DELETE SET NULL')
+    ) as e (table_name, name, definition)
+    join pg_class as c
+      on c.oid = to_regclass('public.' || e.table_name)
+    left join lateral (
+      select replace(pg_get_constraintdef(k.oid), 'public.', '') as definition
+      from pg_constraint as k
+      where k.conrelid = c.oid and k.conname = e.name
+    ) as k on true
+    where k.definition is distinct from e.definition
+  );
+
+  -- Clave externa hacia support_tickets: puede faltar donde esa tabla no existe
+  -- o su clave no sirve, y queda sin validar mientras haya filas huérfanas.
+  select replace(pg_get_constraintdef(k.oid), 'public.', '')
+    into v_foreign_key
+    from pg_constraint as k
+   where k.conrelid = to_regclass('public.support_troubleshooting_sessions')
+     and k.conname = 'support_troubleshooting_sessions_ticket_id_fkey';
+
+  if v_foreign_key is null then
+    if exists (
+      select
+        from pg_index as i
+        join pg_class as c on c.oid = i.indrelid
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+       where i.indrelid = v_tickets
+         and c.relkind in ('r', 'p')
+         and i.indisunique and i.indisvalid and i.indimmediate
+         and i.indnkeyatts = 1
+         and i.indpred is null
+         and a.attname = 'ticket_id'
+         and a.atttypid = 'varchar'::regtype
+    ) then
+      raise warning 'falta la clave externa "support_troubleshooting_sessions_ticket_id_fkey", aunque public.support_tickets la permite: vuelva a ejecutar support_troubleshooting_schema.sql';
+    end if;
+  elsif v_foreign_key = 'FOREIGN KEY (ticket_id) REFERENCES support_tickets(ticket_id) ON DELETE SET NULL NOT VALID' then
+    raise warning 'la clave externa "support_troubleshooting_sessions_ticket_id_fkey" está sin validar: hay filas cuyo ticket no existe';
+  elsif v_foreign_key <> 'FOREIGN KEY (ticket_id) REFERENCES support_tickets(ticket_id) ON DELETE SET NULL' then
+    v_problems := v_problems || format(
+      'support_troubleshooting_sessions: la restricción "support_troubleshooting_sessions_ticket_id_fkey" es "%s"', v_foreign_key);
+  end if;
+
+  -- Índices, válidos y listos
+  v_problems := v_problems || array(
+    select
+      case
+        when i.definition is null then format('falta el índice "%s"', e.name)
+        when i.definition <> e.definition then
+          format('el índice "%s" es "%s", se esperaba "%s"', e.name, i.definition, e.definition)
+        else format('el índice "%s" no es válido: bórrelo y vuelva a crearlo', e.name)
+      end
+    from (
+      values
+        ('support_troubleshooting_sessions_started_at_idx',
+          'CREATE INDEX support_troubleshooting_sessions_started_at_idx ON support_troubleshooting_sessions USING btree (started_at)'),
+        ('support_troubleshooting_sessions_customer_idx',
+          'CREATE INDEX support_troubleshooting_sessions_customer_idx ON support_troubleshooting_sessions USING btree (customer_email, started_at DESC)'),
+        ('support_troubleshooting_sessions_problem_idx',
+          'CREATE INDEX support_troubleshooting_sessions_problem_idx ON support_troubleshooting_sessions USING btree (detected_problem_id, started_at DESC) WHERE (detected_problem_id IS NOT NULL)'),
+        ('support_troubleshooting_sessions_active_idx',
+          'CREATE INDEX support_troubleshooting_sessions_active_idx ON support_troubleshooting_sessions USING btree (started_at DESC) WHERE ((status)::text = ANY (ARRAY[''started''::text, ''in_progress''::text]))'),
+        ('support_troubleshooting_sessions_ticket_id_idx',
+          'CREATE INDEX support_troubleshooting_sessions_ticket_id_idx ON support_troubleshooting_sessions USING btree (ticket_id) WHERE (ticket_id IS NOT NULL)'),
+        ('support_troubleshooting_attempts_session_idx',
+          'CREATE INDEX support_troubleshooting_attempts_session_idx ON support_troubleshooting_attempts USING btree (session_id, attempted_at DESC)'),
+        ('support_troubleshooting_learning_session_id_idx',
+          'CREATE INDEX support_troubleshooting_learning_session_id_idx ON support_troubleshooting_learning USING btree (session_id) WHERE (session_id IS NOT NULL)')
+    ) as e (name, definition)
+    left join lateral (
+      select
+        replace(pg_get_indexdef(i.indexrelid), 'public.', '') as definition,
+        i.indisvalid and i.indisready as usable
+      from pg_index as i
+      where i.indexrelid = to_regclass('public.' || e.name)
+    ) as i on true
+    where (i.definition, i.usable) is distinct from (e.definition, true)
+  );
+
+  -- También los índices de las claves.
+  v_problems := v_problems || array(
+    select format('el índice "%s" de la tabla %s no es válido', i.indexrelid::regclass, i.indrelid::regclass)
+    from pg_index as i
+    where not (i.indisvalid and i.indisready)
+      and i.indrelid in (
+        to_regclass('public.support_troubleshooting_sessions'),
+        to_regclass('public.support_troubleshooting_attempts'),
+        to_regclass('public.support_troubleshooting_learning')
+      )
+      and exists (select from pg_constraint as k where k.conindid = i.indexrelid and k.conrelid = i.indrelid)
+  );
+
+  -- Vista: columnas, por orden y tipo
+  v_problems := v_problems || array(
+    select format(
+      '%s, columna %s: es "%s", se esperaba "%s"',
+      e.view_name, e.position, coalesce(a.actual, 'ninguna'), e.name || ' ' || e.type)
+    from (
+      values
+        ('vw_troubleshooting_sessions_summary', 1, 'session_id', 'character varying(128)'),
+        ('vw_troubleshooting_sessions_summary', 10, 'resolved_at', 'timestamp with time zone'),
+        ('vw_troubleshooting_sessions_summary', 11, 'escalated_at', 'timestamp with time zone'),
+        ('vw_troubleshooting_sessions_summary', 12, 'customer_satisfaction_score', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 13, 'total_attempts', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 14, 'successful_attempts', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 15, 'failed_attempts', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 16, 'duration_minutes', 'double precision'),
+        ('vw_troubleshooting_sessions_summary', 17, 'avg_step_duration_seconds', 'double precision'),
+        ('vw_troubleshooting_sessions_summary', 18, 'last_attempt_at', 'timestamp with time zone'),
+        ('vw_troubleshooting_sessions_summary', 19, 'completion_percentage', 'double precision'),
+        ('vw_troubleshooting_sessions_summary', 2, 'ticket_id', 'character varying(128)'),
+        ('vw_troubleshooting_sessions_summary', 3, 'customer_email', 'character varying(256)'),
+        ('vw_troubleshooting_sessions_summary', 4, 'customer_name', 'character varying(256)'),
+        ('vw_troubleshooting_sessions_summary', 5, 'detected_problem_title', 'character varying(512)'),
+        ('vw_troubleshooting_sessions_summary', 6, 'status', 'character varying(32)'),
+        ('vw_troubleshooting_sessions_summary', 7, 'current_step', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 8, 'total_steps', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 9, 'started_at', 'timestamp with time zone')
+    ) as e (view_name, position, name, type)
+    left join lateral (
+      select format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) as actual
+      from pg_attribute as a
+      join pg_class as c on c.oid = a.attrelid
+      where c.oid = to_regclass('public.' || e.view_name)
+        and c.relkind = 'v'
+        and a.attnum = e.position
+    ) as a on true
+    where a.actual is distinct from e.name || ' ' || e.type
+  );
+
+  -- Funciones: una sola por nombre, con su firma, su resultado y search_path fijo
+  v_problems := v_problems || array(
+    select
+      case
+        when f.overloads is null then format('falta la función "%s(%s)"', e.name, e.arguments)
+        when f.overloads > 1 then format('hay %s funciones con el nombre "%s"', f.overloads, e.name)
+        when f.search_path is null then format('la función "%s" no fija search_path', e.name)
+        else format('la función es "%s", se esperaba "%s"', f.signature, e.signature)
+      end
+    from (
+      select
+        v.*,
+        format(
+          '%s(%s) returns %s, %s valores por omisión, %s%s', v.name, v.arguments, v.result, v.defaults, v.volatility,
+          case when v.security_definer then ', security definer' else '' end) as signature
+      from (
+        values
+          (
+            'troubleshooting_touch_updated_at', '',
+            'trigger',
+            0, false, 'volatile'),
+          (
+            'troubleshooting_session_status', '',
+            'trigger',
+            0, false, 'volatile'),
+          (
+            'get_troubleshooting_stats', 'timestamp with time zone, timestamp with time zone',
+            'TABLE(total_sessions integer, resolved_sessions integer, escalated_sessions integer, in_progress_sessions integer, avg_duration_minutes double precision, median_duration_minutes double precision, most_common_problem character varying, resolution_rate double precision, avg_satisfaction_score double precision, total_attempts integer, avg_attempts_per_session double precision)',
+            2, false, 'stable')
+      ) as v (name, arguments, result, defaults, security_definer, volatility)
+    ) as e
+    left join (
+      select
+        p.proname,
+        count(*) as overloads,
+        min(
+          format(
+            '%s(%s) returns %s, %s valores por omisión, %s%s', p.proname, oidvectortypes(p.proargtypes),
+            pg_get_function_result(p.oid), p.pronargdefaults,
+            case p.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+            case when p.prosecdef then ', security definer' else '' end)) as signature,
+        min(setting.search_path) as search_path
+      from pg_proc as p
+      left join lateral (
+        select s as search_path from unnest(p.proconfig) as s where s like 'search_path=%'
+      ) as setting on true
+      where p.pronamespace = 'public'::regnamespace
+      group by p.proname
+    ) as f on f.proname = e.name
+    where f.overloads is distinct from 1
+       or f.search_path is null
+       or f.signature is distinct from e.signature
+  );
+
+  -- Disparadores, activos
+  v_problems := v_problems || array(
+    select
+      case
+        when t.definition is null then format('%s: falta el disparador "%s"', e.table_name, e.name)
+        when t.definition <> e.definition then
+          format('el disparador "%s" es "%s", se esperaba "%s"', e.name, t.definition, e.definition)
+        else format('%s: el disparador "%s" está desactivado', e.table_name, e.name)
+      end
+    from (
+      values
+        ('support_troubleshooting_sessions', 'support_troubleshooting_sessions_status',
+          'CREATE TRIGGER support_troubleshooting_sessions_status BEFORE INSERT OR UPDATE ON support_troubleshooting_sessions FOR EACH ROW EXECUTE FUNCTION troubleshooting_session_status()')
+    ) as e (table_name, name, definition)
+    left join lateral (
+      select
+        replace(pg_get_triggerdef(t.oid), 'public.', '') as definition,
+        t.tgenabled in ('O', 'A') as enabled
+      from pg_trigger as t
+      where t.tgrelid = to_regclass('public.' || e.table_name)
+        and t.tgname = e.name
+    ) as t on true
+    where (t.definition, t.enabled) is distinct from (e.definition, true)
+  );
+
+  if cardinality(v_problems) > 0 then
+    raise exception using
+      message = format('support_troubleshooting_schema: diferencias: %s; la primera: %s', cardinality(v_problems), v_problems[1]),
+      detail = array_to_string(v_problems, E'\n');
+  end if;
+end
+$verify$;

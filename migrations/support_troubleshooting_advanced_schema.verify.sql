@@ -173,13 +173,7 @@ begin
         ('support_troubleshooting_config', 'support_troubleshooting_config_type_check',
           'CHECK (((config_type)::text = ANY (ARRAY[''string''::text, ''number''::text, ''boolean''::text, ''json''::text])))'),
         ('support_troubleshooting_config', 'support_troubleshooting_config_value_check',
-          'CHECK (
-CASE (config_type)::text
-    WHEN ''number''::text THEN (config_value ~ ''^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$''::text)
-    WHEN ''boolean''::text THEN (config_value = ANY (ARRAY[''true''::text, ''false''::text]))
-    WHEN ''json''::text THEN ((config_value)::jsonb IS NOT NULL)
-    ELSE true
-END)'),
+          'CHECK ( CASE (config_type)::text WHEN ''number''::text THEN (config_value ~ ''^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$''::text) WHEN ''boolean''::text THEN (config_value = ANY (ARRAY[''true''::text, ''false''::text])) WHEN ''json''::text THEN ((config_value)::jsonb IS NOT NULL) ELSE true END)'),
         ('support_troubleshooting_errors', 'support_troubleshooting_errors_pkey',
           'PRIMARY KEY (id)'),
         ('support_troubleshooting_errors', 'support_troubleshooting_errors_category_check',
@@ -212,7 +206,7 @@ END)'),
     join pg_class as c
       on c.oid = to_regclass('public.' || e.table_name)
     left join lateral (
-      select replace(pg_get_constraintdef(k.oid), 'public.', '') as definition
+      select regexp_replace(replace(pg_get_constraintdef(k.oid), 'public.', ''), '\s+', ' ', 'g') as definition
       from pg_constraint as k
       where k.conrelid = c.oid and k.conname = e.name
     ) as k on true
@@ -279,9 +273,6 @@ END)'),
     from (
       values
         ('vw_troubleshooting_realtime_metrics', 1, 'active_sessions', 'integer'),
-        ('vw_troubleshooting_realtime_metrics', 10, 'unique_problems_24h', 'integer'),
-        ('vw_troubleshooting_realtime_metrics', 11, 'feedback_count_24h', 'integer'),
-        ('vw_troubleshooting_realtime_metrics', 12, 'avg_rating_24h', 'double precision'),
         ('vw_troubleshooting_realtime_metrics', 2, 'sessions_today', 'integer'),
         ('vw_troubleshooting_realtime_metrics', 3, 'resolved_today', 'integer'),
         ('vw_troubleshooting_realtime_metrics', 4, 'escalated_today', 'integer'),
@@ -289,7 +280,10 @@ END)'),
         ('vw_troubleshooting_realtime_metrics', 6, 'resolution_rate', 'double precision'),
         ('vw_troubleshooting_realtime_metrics', 7, 'top_problems', 'jsonb'),
         ('vw_troubleshooting_realtime_metrics', 8, 'resolved_last_hour', 'integer'),
-        ('vw_troubleshooting_realtime_metrics', 9, 'escalated_last_hour', 'integer')
+        ('vw_troubleshooting_realtime_metrics', 9, 'escalated_last_hour', 'integer'),
+        ('vw_troubleshooting_realtime_metrics', 10, 'unique_problems_24h', 'integer'),
+        ('vw_troubleshooting_realtime_metrics', 11, 'feedback_count_24h', 'integer'),
+        ('vw_troubleshooting_realtime_metrics', 12, 'avg_rating_24h', 'double precision')
     ) as e (view_name, position, name, type)
     left join lateral (
       select format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) as actual

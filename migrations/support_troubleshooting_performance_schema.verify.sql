@@ -139,7 +139,7 @@ begin
     join pg_class as c
       on c.oid = to_regclass('public.' || e.table_name)
     left join lateral (
-      select replace(pg_get_constraintdef(k.oid), 'public.', '') as definition
+      select regexp_replace(replace(pg_get_constraintdef(k.oid), 'public.', ''), '\s+', ' ', 'g') as definition
       from pg_constraint as k
       where k.conrelid = c.oid and k.conname = e.name
     ) as k on true

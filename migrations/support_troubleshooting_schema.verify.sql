@@ -148,7 +148,7 @@ begin
     join pg_class as c
       on c.oid = to_regclass('public.' || e.table_name)
     left join lateral (
-      select replace(pg_get_constraintdef(k.oid), 'public.', '') as definition
+      select regexp_replace(replace(pg_get_constraintdef(k.oid), 'public.', ''), '\s+', ' ', 'g') as definition
       from pg_constraint as k
       where k.conrelid = c.oid and k.conname = e.name
     ) as k on true
@@ -243,6 +243,14 @@ begin
     from (
       values
         ('vw_troubleshooting_sessions_summary', 1, 'session_id', 'character varying(128)'),
+        ('vw_troubleshooting_sessions_summary', 2, 'ticket_id', 'character varying(128)'),
+        ('vw_troubleshooting_sessions_summary', 3, 'customer_email', 'character varying(256)'),
+        ('vw_troubleshooting_sessions_summary', 4, 'customer_name', 'character varying(256)'),
+        ('vw_troubleshooting_sessions_summary', 5, 'detected_problem_title', 'character varying(512)'),
+        ('vw_troubleshooting_sessions_summary', 6, 'status', 'character varying(32)'),
+        ('vw_troubleshooting_sessions_summary', 7, 'current_step', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 8, 'total_steps', 'integer'),
+        ('vw_troubleshooting_sessions_summary', 9, 'started_at', 'timestamp with time zone'),
         ('vw_troubleshooting_sessions_summary', 10, 'resolved_at', 'timestamp with time zone'),
         ('vw_troubleshooting_sessions_summary', 11, 'escalated_at', 'timestamp with time zone'),
         ('vw_troubleshooting_sessions_summary', 12, 'customer_satisfaction_score', 'integer'),
@@ -252,15 +260,7 @@ begin
         ('vw_troubleshooting_sessions_summary', 16, 'duration_minutes', 'double precision'),
         ('vw_troubleshooting_sessions_summary', 17, 'avg_step_duration_seconds', 'double precision'),
         ('vw_troubleshooting_sessions_summary', 18, 'last_attempt_at', 'timestamp with time zone'),
-        ('vw_troubleshooting_sessions_summary', 19, 'completion_percentage', 'double precision'),
-        ('vw_troubleshooting_sessions_summary', 2, 'ticket_id', 'character varying(128)'),
-        ('vw_troubleshooting_sessions_summary', 3, 'customer_email', 'character varying(256)'),
-        ('vw_troubleshooting_sessions_summary', 4, 'customer_name', 'character varying(256)'),
-        ('vw_troubleshooting_sessions_summary', 5, 'detected_problem_title', 'character varying(512)'),
-        ('vw_troubleshooting_sessions_summary', 6, 'status', 'character varying(32)'),
-        ('vw_troubleshooting_sessions_summary', 7, 'current_step', 'integer'),
-        ('vw_troubleshooting_sessions_summary', 8, 'total_steps', 'integer'),
-        ('vw_troubleshooting_sessions_summary', 9, 'started_at', 'timestamp with time zone')
+        ('vw_troubleshooting_sessions_summary', 19, 'completion_percentage', 'double precision')
     ) as e (view_name, position, name, type)
     left join lateral (
       select format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)) as actual

@@ -27,7 +27,7 @@ create table if not exists public.support_webhooks (
     check (url ~* '^https?://[^/[:space:]]'),
   -- jsonb y no text[]: el cliente envía texto JSON.
   constraint support_webhooks_events_check
-    check (case when jsonb_typeof(events) = 'array' then jsonb_array_length(events) > 0 else false end),
+    check (jsonb_typeof(events) = 'array' and events <> '[]'),
   constraint support_webhooks_headers_check
     check (jsonb_typeof(headers) = 'object'),
   constraint support_webhooks_timeout_check

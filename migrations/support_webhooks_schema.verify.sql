@@ -108,11 +108,7 @@ begin
         ('support_webhooks', 'support_webhooks_webhook_id_key',
           'UNIQUE (webhook_id)'),
         ('support_webhooks', 'support_webhooks_events_check',
-          'CHECK (
-CASE
-    WHEN (jsonb_typeof(events) = ''array''::text) THEN (jsonb_array_length(events) > 0)
-    ELSE false
-END)'),
+          'CHECK (((jsonb_typeof(events) = ''array''::text) AND (events <> ''[]''::jsonb)))'),
         ('support_webhooks', 'support_webhooks_headers_check',
           'CHECK ((jsonb_typeof(headers) = ''object''::text))'),
         ('support_webhooks', 'support_webhooks_retry_attempts_check',
@@ -129,7 +125,7 @@ END)'),
     join pg_class as c
       on c.oid = to_regclass('public.' || e.table_name)
     left join lateral (
-      select replace(pg_get_constraintdef(k.oid), 'public.', '') as definition
+      select regexp_replace(replace(pg_get_constraintdef(k.oid), 'public.', ''), '\s+', ' ', 'g') as definition
       from pg_constraint as k
       where k.conrelid = c.oid and k.conname = e.name
     ) as k on true

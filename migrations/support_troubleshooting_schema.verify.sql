@@ -22,18 +22,10 @@ begin
     where c.relkind is distinct from (case e.kind when 'tabla' then 'r' else 'p' end)::"char"
   );
 
-  -- Columnas: tipo, obligatoriedad y valor por omisión
+  -- Columnas: tipo, obligatoriedad y valor por omisión. Una columna de más solo estorba
+  -- si impide las inserciones de los clientes.
   v_problems := v_problems || array(
-    select
-      case
-        when a.column_name is null then format('%s.%s: falta la columna', e.table_name, e.column_name)
-        else format(
-          '%s.%s: es "%s", se esperaba "%s"',
-          e.table_name, e.column_name,
-          concat_ws(' ', a.type, case when a.not_null then 'not null' end, 'default ' || nullif(a.default_value, '')),
-          concat_ws(' ', e.type, case when e.not_null then 'not null' end, 'default ' || nullif(e.default_value, '')))
-      end
-    from (
+    with expected (table_name, column_name, type, not_null, default_value) as (
       values
         ('support_troubleshooting_sessions', 'id', 'integer', true, 'identity'),
         ('support_troubleshooting_sessions', 'session_id', 'character varying(128)', true, ''),
@@ -68,11 +60,10 @@ begin
         ('support_troubleshooting_learning', 'actual_problem_id', 'character varying(128)', true, ''),
         ('support_troubleshooting_learning', 'corrected_by', 'character varying(256)', true, ''),
         ('support_troubleshooting_learning', 'corrected_at', 'timestamp with time zone', true, 'now()')
-    ) as e (table_name, column_name, type, not_null, default_value)
-    join pg_class as c
-      on c.oid = to_regclass('public.' || e.table_name)
-    left join lateral (
+    ),
+    actual as (
       select
+        c.relname as table_name,
         a.attname as column_name,
         format_type(a.atttypid, a.atttypmod) as type,
         a.attnotnull as not_null,
@@ -80,37 +71,30 @@ begin
           when a.attidentity <> '' then 'identity'
           else coalesce(pg_get_expr(d.adbin, d.adrelid), '')
         end as default_value
-      from pg_attribute as a
+      from pg_class as c
+      join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
-      where a.attrelid = c.oid and a.attname = e.column_name and a.attnum > 0 and not a.attisdropped
-    ) as a on true
-    where (a.type, a.not_null, a.default_value) is distinct from (e.type, e.not_null, e.default_value)
-  );
-
-  -- Una columna de más solo estorba si impide las inserciones de los clientes.
-  v_problems := v_problems || array(
-    select format('%s.%s: columna obligatoria sin valor por omisión que no se esperaba', c.relname, a.attname)
-    from pg_class as c
-    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'public'::regnamespace
-      and c.relname in (
-        'support_troubleshooting_sessions',
-        'support_troubleshooting_attempts',
-        'support_troubleshooting_learning'
-      )
-      and a.attnotnull and not a.atthasdef and a.attidentity = ''
-      and (c.relname, a.attname) not in (
-        values
-          ('support_troubleshooting_sessions'::name, 'session_id'::name),
-          ('support_troubleshooting_sessions', 'customer_email'),
-          ('support_troubleshooting_sessions', 'problem_description'),
-          ('support_troubleshooting_attempts', 'session_id'),
-          ('support_troubleshooting_attempts', 'step_number'),
-          ('support_troubleshooting_attempts', 'success'),
-          ('support_troubleshooting_learning', 'problem_description'),
-          ('support_troubleshooting_learning', 'actual_problem_id'),
-          ('support_troubleshooting_learning', 'corrected_by')
-      )
+      where c.relnamespace = 'public'::regnamespace
+        and c.relname in (select e.table_name from expected as e)
+    )
+    select
+      case
+        when a.column_name is null then format('%s.%s: falta la columna', e.table_name, e.column_name)
+        when e.column_name is null then
+          format('%s.%s: sobra una columna obligatoria sin valor por omisión', a.table_name, a.column_name)
+        else format(
+          '%s.%s: es "%s", se esperaba "%s"',
+          e.table_name, e.column_name,
+          concat_ws(' ', a.type, case when a.not_null then 'not null' end, 'default ' || nullif(a.default_value, '')),
+          concat_ws(' ', e.type, case when e.not_null then 'not null' end, 'default ' || nullif(e.default_value, '')))
+      end
+    from expected as e
+    full join actual as a on a.table_name = e.table_name and a.column_name = e.column_name
+    where case
+        when a.column_name is null then to_regclass('public.' || e.table_name) is not null
+        when e.column_name is null then a.not_null and a.default_value = ''
+        else (a.type, a.not_null, a.default_value) <> (e.type, e.not_null, e.default_value)
+      end
   );
 
   -- Claves y restricciones, con su acción y ya validadas

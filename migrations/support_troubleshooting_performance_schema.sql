@@ -189,6 +189,10 @@ begin
 end
 $$;
 
+-- Nadie más puede poner este disparador en una tabla suya y falsear así la
+-- auditoría; los disparadores que ya existen no necesitan el permiso.
+revoke execute on function public.troubleshooting_audit_row() from public;
+
 create or replace trigger support_troubleshooting_sessions_audit
   after insert or update or delete on public.support_troubleshooting_sessions
   for each row

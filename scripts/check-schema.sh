@@ -476,7 +476,7 @@ as_server_account() {
 in_cluster() (
   bindir=$1
   export PATH=$bindir:$PATH LC_ALL=C.UTF-8
-  unset PGOPTIONS PGPASSWORD PGSERVICE DATABASE_URL
+  unset "${!PG@}" DATABASE_URL
   directory=$(as_server_account mktemp -d /tmp/tsc.XXXXXX)
   trap 'as_server_account "$bindir/pg_ctl" -D "$directory/data" -m immediate -w stop >/dev/null 2>&1; rm -rf "$directory"' EXIT
   as_server_account "$bindir/initdb" -D "$directory/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$directory/log" 2>&1 ||

@@ -47,15 +47,17 @@ public struct Connection: ~Copyable {
   /// Several statements in one call form an implicit transaction.
   @discardableResult
   public func execute(_ sql: String) throws(PostgresError) -> QueryResult {
-    try check(PQexec(connection, sql))
+    guard PQsendQuery(connection, sql) == 1 else { throw connectionError() }
+    return try lastResult()
   }
 
   /// Runs one statement with text parameters.
   public func query(_ sql: String, _ parameters: [String?] = []) throws(PostgresError) -> QueryResult {
-    let result = CStrings(parameters).withPointers { values in
-      PQexecParams(connection, sql, Int32(parameters.count), nil, values, nil, nil, 0)
+    let isSent = CStrings(parameters).withPointers { values in
+      PQsendQueryParams(connection, sql, Int32(parameters.count), nil, values, nil, nil, 0)
     }
-    return try check(result)
+    guard isSent == 1 else { throw connectionError() }
+    return try lastResult()
   }
 
   /// Runs `sql`, which may hold several statements, and gives each result in turn to `body`.
@@ -66,18 +68,11 @@ public struct Connection: ~Copyable {
     _ sql: String, _ body: (Int, borrowing QueryResult) -> Void
   ) throws(PostgresError) {
     guard PQsendQuery(connection, sql) == 1 else { throw connectionError() }
-    var failure: PostgresError?
     var index = 0
-    while let pointer = PQgetResult(connection) {
-      let result = QueryResult(pointer)
-      switch result.status {
-      case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: body(index, result)
-      default: failure = failure ?? result.error(isConnectionLost: isBroken)
-      }
+    try readResults { pointer in
+      body(index, QueryResult(pointer))
       index += 1
     }
-    if let failure { throw failure }
-    if isBroken { throw connectionError() }
   }
 
   /// The notices received since the last call.
@@ -112,19 +107,47 @@ public struct Connection: ~Copyable {
 }
 
 extension Connection {
-  private func check(_ pointer: OpaquePointer?) throws(PostgresError) -> QueryResult {
-    guard let pointer else { throw connectionError() }
-    let result = QueryResult(pointer)
-    switch result.status {
-    case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-      return result
-    case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-      endCopy(result.status)
-      throw PostgresError(
-        origin: .client, message: "COPY between server and client is not possible here")
-    default:
-      throw result.error(isConnectionLost: isBroken)
+  private func lastResult() throws(PostgresError) -> QueryResult {
+    var last: OpaquePointer?
+    do {
+      try readResults { pointer in
+        PQclear(last)
+        last = pointer
+      }
+    } catch {
+      PQclear(last)
+      throw error
     }
+    guard let last else { throw connectionError() }
+    return QueryResult(last)
+  }
+
+  /// Reads what was sent for to its end, so that the connection stays usable; `take` owns each
+  /// successful result.
+  ///
+  /// `PQexec` would read as well, but of a server's last words ("terminating connection due to
+  /// administrator command") followed by the end of the connection it keeps only the latter.
+  /// - Throws: the first failure.
+  private func readResults(_ take: (OpaquePointer) -> Void) throws(PostgresError) {
+    var failed: OpaquePointer?
+    var isCopyRefused = false
+    while let pointer = PQgetResult(connection) {
+      switch PQresultStatus(pointer) {
+      case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+        take(pointer)
+      case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+        endCopy(PQresultStatus(pointer))
+        PQclear(pointer)
+        isCopyRefused = true
+      default:
+        if failed == nil { failed = pointer } else { PQclear(pointer) }
+      }
+    }
+    if let failed { throw QueryResult(failed).error(isConnectionLost: isBroken) }
+    if isCopyRefused {
+      throw PostgresError(origin: .client, message: "COPY between server and client is not possible here")
+    }
+    if isBroken { throw connectionError() }
   }
 
   /// Leaves copy mode, so that the connection stays usable.
@@ -168,6 +191,6 @@ extension Connection {
     let sqlState = isRefusedByServer ? ConnectionRefusal.sqlState(of: text) : ""
     return PostgresError(
       origin: .connecting, sqlState: sqlState, severity: "FATAL",
-      message: settings["password"].map { text.replacing($0, with: "…") } ?? text)
+      message: settings.redacting(text))
   }
 }

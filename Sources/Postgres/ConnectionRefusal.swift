@@ -8,9 +8,6 @@ enum ConnectionRefusal {
     ("no password supplied", "28P01"),
     ("authentication failed", "28000"),
     ("no pg_hba.conf entry", "28000"),
-    ("role \"", "28000"),
-    ("is not permitted to log in", "28000"),
-    ("database \"", "3D000"),
     ("permission denied for database", "42501"),
     ("sorry, too many clients already", "53300"),
     ("too many connections for", "53300"),
@@ -20,6 +17,10 @@ enum ConnectionRefusal {
     ("the database system is in recovery mode", "57P03"),
     ("the database system is not yet accepting connections", "57P03"),
     ("not currently accepting connections", "55000"),
+    ("is not permitted to log in", "28000"),
+    // Last, because names stand in most of the texts above.
+    ("role \"", "28000"),
+    ("database \"", "3D000"),
   ]
 
   /// The SQLSTATE that belongs to the server's text, `28000` where the text is not known: the

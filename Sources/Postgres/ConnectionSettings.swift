@@ -45,6 +45,12 @@ public struct ConnectionSettings: Sendable, Equatable {
   /// Whether a password is part of the settings themselves.
   public var holdsPassword: Bool { parameters["password"].map { !$0.isEmpty } ?? false }
 
+  /// `text` without the password.
+  func redacting(_ text: String) -> String {
+    guard let password = parameters["password"], !password.isEmpty else { return text }
+    return text.replacing(password, with: "…")
+  }
+
   /// libpq quotes pieces of its input in messages, and any piece may be the password.
   static func withoutQuotedParts(_ reason: String) -> String? {
     var result = ""

@@ -40,7 +40,9 @@ public actor Session {
   /// Runs `body` on this session's thread with its connection, connecting first where needed.
   ///
   /// Cancelling the calling task sends a cancel request, so a running statement ends with SQLSTATE
-  /// 57014 and `body` may clean up.
+  /// 57014 and `body` may clean up. Between two statements of `body` there is nothing to interrupt: a
+  /// `body` of many statements looks at `Task.isCancelled` itself. In a task that is cancelled already
+  /// `body` runs undisturbed, as clean-up must.
   public func run<Result: Sendable>(
     _ body: @Sendable (borrowing Connection) throws -> Result
   ) async throws -> Result {
@@ -48,13 +50,21 @@ public actor Session {
     guard let canceller else {
       throw PostgresError(origin: .connectionLost, message: "the connection is lost")
     }
+    // A request sent now would find nothing running, or arrive late and hit the clean-up.
+    if Task.isCancelled { return try perform(body) }
     return try await withTaskCancellationHandler {
-      switch connection {
-      case .some(let connection): return try body(connection)
-      case .none: throw PostgresError(origin: .connectionLost, message: "the connection is closed")
-      }
+      try perform(body)
     } onCancel: {
       canceller.requestCancellation()
+    }
+  }
+
+  private func perform<Result: Sendable>(
+    _ body: @Sendable (borrowing Connection) throws -> Result
+  ) throws -> Result {
+    switch connection {
+    case .some(let connection): return try body(connection)
+    case .none: throw PostgresError(origin: .connectionLost, message: "the connection is closed")
     }
   }
 }

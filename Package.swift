@@ -105,6 +105,8 @@ let package = Package(
     .systemLibrary(name: "CTestSpawn", path: "Tests/CTestSpawn"),
     .target(
       name: "TestSupport", dependencies: ["Postgres", "CTestSpawn"], path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
   ],

@@ -79,7 +79,11 @@ extension ReferenceCollector {
       return readTokens(ofBody: body)
     }
     let own = Set(inner.creates.references)
-    for reference in inner.uses.references where !own.contains(reference) { useInBody(reference) }
+    for reference in inner.uses.references where !own.contains(reference) {
+      useInBody(reference)
+      // The server checks the body when it creates the function (`check_function_bodies`).
+      use(reference)
+    }
   }
 
   /// Names in a body that is not parsed: behind the words that introduce a relation, and before a parenthesis.

@@ -24,7 +24,7 @@ public struct SQLStatement: Sendable {
   /// their bare names; names of CTEs, columns and aliases are not.
   public let uses: [ObjectReference]
   /// What the body of a routine uses when it is a string, and what a DO block uses. PostgreSQL checks the body
-  /// of an SQL function when it is created; a PL/pgSQL body only when it runs, and what is listed for one is found by
+  /// of an SQL function when it is created, so its names are in `uses` as well; a PL/pgSQL body only when it runs, and what is listed for one is found by
   /// looking at its tokens, not by parsing it.
   public let bodyUses: [ObjectReference]
   /// What it does cannot be read from its text: a DO block, `execute`, or a statement that was not analysed.

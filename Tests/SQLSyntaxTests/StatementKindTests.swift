@@ -71,8 +71,11 @@ private func only(_ text: String) throws -> SQLStatement {
       "ALTER TYPE"
     ),
     ("alter type mood rename value 'a' to 'b'", .other, "ALTER TYPE"),
-    ("insert into t values (1)", .insert, "INSERT"),
-    ("with x as (select 1) insert into t select * from x", .insert, "INSERT"),
+    ("insert into t values (1)", .insert(.fails), "INSERT"),
+    ("insert into t values (1) on conflict do nothing", .insert(.ignores), "INSERT"),
+    ("insert into t values (1) on conflict (a) do update set a = 2", .insert(.overwrites), "INSERT"),
+    ("insert into t select 1 where not exists (select from t)", .insert(.selects), "INSERT"),
+    ("with x as (select 1) insert into t select * from x", .insert(.fails), "INSERT"),
     ("with x as (select 1) select * from x", .select, "SELECT"),
     ("with x as (select 1) delete from t", .delete, "DELETE"),
     ("(select 1)", .select, "SELECT"),

@@ -93,7 +93,7 @@ struct JournaledRun {
     // Settings live in the session, so a run that continues must make them again.
     if statement.isSessionSetting {
       try perform(statement, index: index, on: connection) { () throws(PostgresError) in
-        _ = try connection.execute(statement.text)
+        _ = try connection.query(statement.text)
       }
       return
     }
@@ -121,7 +121,7 @@ struct JournaledRun {
       do {
         try connection.execute("begin")
         try perform(statement, index: index, on: connection) { () throws(PostgresError) in
-          _ = try connection.execute(statement.text)
+          _ = try connection.query(statement.text)
           _ = try connection.execute(recording)
           _ = try connection.execute("commit")
         }
@@ -157,7 +157,7 @@ struct JournaledRun {
         // an invalid index behind; its own lock makes no reader or writer wait.
         if !runner.server.isPooled { try connection.execute("set lock_timeout = 0") }
         try perform(statement, index: index, on: connection) { () throws(PostgresError) in
-          _ = try connection.execute(statement.text)
+          _ = try connection.query(statement.text)
         }
         if !runner.server.isPooled {
           try connection.execute("set lock_timeout = \(session.lockTimeout.milliseconds)")

@@ -35,6 +35,8 @@ struct SessionState: Sendable {
   private func settings(scope: String) -> String {
     var lines = [
       "\(scope) client_encoding = 'UTF8';",
+      // Statements were found with the default reading of backslashes.
+      "\(scope) standard_conforming_strings = on;",
       "\(scope) lock_timeout = \(lockTimeout.milliseconds);",
       "\(scope) statement_timeout = \(statementTimeout.milliseconds);",
       "\(scope) idle_in_transaction_session_timeout = 0;",

@@ -105,7 +105,7 @@ extension MigrationRunner {
     _ statement: SQLStatement, index: Int, of prepared: PreparedScript, on connection: borrowing Connection
   ) throws {
     try perform(statement, index: index, of: prepared, on: connection) { () throws(PostgresError) in
-      self.lastCommandTag = try connection.execute(statement.text).commandTag
+      self.lastCommandTag = try connection.query(statement.text).commandTag
     }
   }
 

@@ -104,7 +104,8 @@ let package = Package(
     // Fixtures: a private server, one database per test, runs of the built executable.
     .systemLibrary(name: "CTestSpawn", path: "Tests/CTestSpawn"),
     .target(
-      name: "TestSupport", dependencies: ["Postgres", "CTestSpawn"], path: "Tests/TestSupport", swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Postgres", "CTestSpawn"], path: "Tests/TestSupport",
+      swiftSettings: strict),
     .testTarget(
       name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),

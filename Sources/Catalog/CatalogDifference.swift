@@ -64,3 +64,14 @@ enum TableColumns {
     return (object.definition[..<range.lowerBound], columns)
   }
 }
+
+extension CatalogDifference {
+  /// How many objects differ.
+  public var count: Int { added.count + missing.count + changed.count }
+
+  /// One line an object: what happened to it, its kind and its name.
+  public var lines: [String] {
+    added.map { "added \($0.name)" } + missing.map { "missing \($0.name)" }
+      + changed.map { "changed \($0.name)" }
+  }
+}

@@ -19,6 +19,8 @@ final class CatalogRecord {
   private var tracker: CatalogTracker?
   /// Whether the whole catalogue must be written with the next change: nothing is recorded yet.
   private var isBaselineMissing = false
+  /// What the open transaction changed, until it is committed.
+  private var pending: CatalogChange?
 
   init(schema: HistorySchema, ignoredDrift: [String]) {
     self.schema = schema
@@ -26,12 +28,12 @@ final class CatalogRecord {
   }
 
   /// The fingerprint of the live catalogue as last read.
-  var fingerprint: String? { tracker.map { $0.snapshot.fingerprint.description } }
+  var fingerprint: String? { tracker.map { $0.fingerprint.description } }
 
   /// Reads the catalogue as it is before a migration, unless it is known already.
   func prepare(on connection: borrowing Connection) throws {
     guard tracker == nil else { return }
-    tracker = try CatalogTracker(excludingSchemas: [schema.name], on: connection)
+    tracker = try CatalogTracker(reading: connection, excludingSchemas: [schema.name])
     isBaselineMissing = try !connection.query(
       "select exists (select from \(schema.table("catalog_objects")))"
     ).isTrue(0, 0)
@@ -41,24 +43,20 @@ final class CatalogRecord {
   ///
   /// - Parameter isComplete: reads the whole catalogue again, for changes made in other transactions.
   func change(on connection: borrowing Connection, isComplete: Bool = false) throws -> Change {
-    guard var tracker else {
+    guard let tracker else {
       throw MigrationError(.failed, "the catalogue was not read before the migration")
     }
-    let before = tracker.snapshot.fingerprint.description
-    let update = try isComplete ? tracker.reload(on: connection) : tracker.update(on: connection)
-    pending = tracker
-    let sql =
-      isBaselineMissing
-      ? upserts(tracker.snapshot.objects) : upserts(update.written) + deletions(update.removed)
+    let change = try isComplete ? tracker.reread(on: connection) : tracker.change(on: connection)
+    pending = change
+    let baseline = isBaselineMissing ? upserts(tracker.snapshot.objects) : ""
     return Change(
-      fingerprintBefore: before, fingerprint: tracker.snapshot.fingerprint.description, sql: sql)
+      fingerprintBefore: tracker.fingerprint.description, fingerprint: change.fingerprint.description,
+      sql: baseline + upserts(change.written) + deletions(change.removed))
   }
-
-  private var pending: CatalogTracker?
 
   /// Makes the last change the known state; call after the commit.
   func committed() {
-    if let pending { tracker = pending }
+    if let pending { tracker?.apply(pending) }
     pending = nil
     isBaselineMissing = false
   }
@@ -66,37 +64,35 @@ final class CatalogRecord {
   /// How the live catalogue differs from what the migrations left, without what is ignored.
   ///
   /// Nothing where nothing was recorded.
-  func drift(on connection: borrowing Connection) throws -> [CatalogDifference] {
-    let live = try CatalogTracker(excludingSchemas: [schema.name], on: connection)
+  func drift(on connection: borrowing Connection) throws -> CatalogDifference {
+    let live = try CatalogTracker(reading: connection, excludingSchemas: [schema.name])
     tracker = live
-    guard let recorded = try recordedObjects(on: connection) else { return [] }
-    return live.snapshot.differences(from: recorded).filter { !isIgnored($0.identity) }
+    guard let recorded = try recordedObjects(on: connection) else { return CatalogDifference() }
+    var difference = CatalogDifference(from: recorded, to: live.snapshot.objects)
+    difference.added.removeAll { isIgnored($0.identity) }
+    difference.missing.removeAll { isIgnored($0.identity) }
+    difference.changed.removeAll { isIgnored($0.name.identity) }
+    return difference
   }
 
   /// SQL that makes the record agree with the live catalogue.
-  func recording(_ drift: [CatalogDifference]) -> String {
-    var written: [CatalogObject] = []
-    var removed: [CatalogObject.Key] = []
-    for difference in drift {
-      switch difference {
-      case .added(let object), .changed(_, let object): written.append(object)
-      case .missing(let object): removed.append(object.key)
-      }
-    }
-    return upserts(written) + deletions(removed)
+  func recording(_ drift: CatalogDifference) -> String {
+    upserts(drift.added + drift.changed.map(\.after)) + deletions(drift.missing.map(\.name))
   }
 
   /// The recorded objects; nil where the history is absent or nothing was recorded.
-  private func recordedObjects(on connection: borrowing Connection) throws -> CatalogSnapshot? {
+  private func recordedObjects(on connection: borrowing Connection) throws -> [CatalogObject]? {
     guard try schema.exists(on: connection) else { return nil }
     let result = try connection.query(
       "select kind, identity, definition from \(schema.table("catalog_objects"))")
     isBaselineMissing = result.rowCount == 0
     guard result.rowCount > 0 else { return nil }
-    return CatalogSnapshot(
-      (0..<result.rowCount).map {
-        CatalogObject(kind: result.text($0, 0), identity: result.text($0, 1), definition: result.text($0, 2))
-      })
+    return (0..<result.rowCount).compactMap { row in
+      // A kind that this build does not know was written by a newer one, which the history's version tells.
+      CatalogKind(rawValue: result.text(row, 0)).map {
+        CatalogObject(kind: $0, identity: result.text(row, 1), definition: result.text(row, 2))
+      }
+    }
   }
 
   private func isIgnored(_ identity: String) -> Bool {
@@ -106,7 +102,7 @@ final class CatalogRecord {
   private func upserts(_ objects: [CatalogObject]) -> String {
     guard !objects.isEmpty else { return "" }
     let rows = objects.map { object in
-      let values = [key(of: object.key), object.kind, object.identity, object.definition].map {
+      let values = [key(of: object.name), object.kind.rawValue, object.identity, object.definition].map {
         Quoting.literal($0)
       }
       return "(\(values.joined(separator: ", ")))"
@@ -119,15 +115,15 @@ final class CatalogRecord {
       """
   }
 
-  private func deletions(_ keys: [CatalogObject.Key]) -> String {
-    guard !keys.isEmpty else { return "" }
-    let list = keys.map { Quoting.literal(key(of: $0)) }.joined(separator: ", ")
+  private func deletions(_ names: [CatalogObject.Name]) -> String {
+    guard !names.isEmpty else { return "" }
+    let list = names.map { Quoting.literal(key(of: $0)) }.joined(separator: ", ")
     return "delete from \(schema.table("catalog_objects")) where key in (\(list));\n"
   }
 
   /// Of fixed length: an identity may be longer than an index entry may be.
-  private func key(of key: CatalogObject.Key) -> String {
-    Checksum(ofText: "\(key.kind)\u{0}\(key.identity)").value
+  private func key(of name: CatalogObject.Name) -> String {
+    Checksum(ofText: "\(name.kind.rawValue)\u{0}\(name.identity)").value
   }
 }
 

@@ -109,7 +109,7 @@ extension MigrationRunner {
     report(
       .warning(
         "the database is not as the migrations left it: \(drift.count) objects differ",
-        detail: drift.prefix(5).map(\.description).joined(separator: "\n"),
+        detail: drift.lines.prefix(5).joined(separator: "\n"),
         hint: "run \"tsdb migrate verify\" to see all of it"))
     return drift.count
   }

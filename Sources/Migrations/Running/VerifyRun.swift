@@ -26,7 +26,7 @@ extension MigrationRunner {
       lockTimeout: file.directives.lockTimeout ?? options.lockTimeout,
       statementTimeout: file.directives.statementTimeout ?? .zero, server: server)
     try connection.execute(session.beginReadOnly)
-    defer { if !connection.isBroken { _ = try? connection.execute(SessionState.reset + "rollback") } }
+    defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
     do {
       for (index, statement) in prepared.statements.enumerated() {
         try run(statement, index: index, of: prepared, on: connection)
@@ -45,25 +45,29 @@ extension MigrationRunner {
   /// differences where nothing was recorded.
   public func catalogComparison(
     on connection: borrowing Connection
-  ) throws -> (differences: [CatalogDifference], liveFingerprint: String?) {
+  ) throws -> (difference: CatalogDifference, liveFingerprint: String?) {
     (try catalog.drift(on: connection), catalog.fingerprint)
   }
 
   /// Records the live catalogue as what the migrations left.
   ///
   /// Call inside ``exclusively(on:_:)``.
-  public func acceptCatalog(reason: String?, on connection: borrowing Connection) throws
-    -> [CatalogDifference]
-  {
+  public func acceptCatalog(reason: String?, on connection: borrowing Connection) throws -> Int {
     try connection.execute("begin isolation level repeatable read read write")
     defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
     let drift = try catalog.drift(on: connection)
-    guard !drift.isEmpty else { return [] }
+    guard !drift.isEmpty else { return 0 }
     try connection.execute(
       catalog.recording(drift)
+        + """
+        update \(history.schema.table("migrations"))
+        set catalog_fingerprint = \(Quoting.literal(catalog.fingerprint))
+        where ordinal = (select max(ordinal) from \(history.schema.table("migrations")));
+
+        """
         + history.logging(.accepted, name: "catalogue", checksum: catalog.fingerprint, reason: reason)
         + "commit")
-    return drift
+    return drift.count
   }
 
   /// Records the checksum of an edited file as the applied one.

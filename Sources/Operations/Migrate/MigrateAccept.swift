@@ -38,7 +38,7 @@ public struct MigrateAccept: Sendable {
         switch subject {
         case .catalog:
           let accepted = try runner.acceptCatalog(reason: reason, on: connection)
-          return Result(changed: !accepted.isEmpty, subject: "catalogue", acceptedObjects: accepted.count)
+          return Result(changed: accepted > 0, subject: "catalogue", acceptedObjects: accepted)
         case .missing(let name):
           let entry = try Self.entry(name, in: plan)
           guard entry.standing == .missing else {

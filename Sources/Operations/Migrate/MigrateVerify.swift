@@ -67,7 +67,7 @@ public struct MigrateVerify: Sendable {
       let latest = plan.entries.compactMap(\.history).max { $0.ordinal < $1.ordinal }
       return Result(
         database: runner.server.database, migrations: migrations,
-        drift: comparison.differences.map(Result.Drift.init), recordedFingerprint: latest?.fingerprint,
+        drift: Result.Drift.all(in: comparison.difference), recordedFingerprint: latest?.fingerprint,
         liveFingerprint: comparison.liveFingerprint)
     }
   }
@@ -94,19 +94,19 @@ public struct MigrateVerify: Sendable {
 }
 
 extension MigrateVerify.Result.Drift {
-  init(_ difference: CatalogDifference) {
-    switch difference {
-    case .added(let object):
-      self.init(
-        change: "added", kind: object.kind, object: object.identity, expected: nil, found: object.definition)
-    case .missing(let object):
-      self.init(
-        change: "missing", kind: object.kind, object: object.identity, expected: object.definition, found: nil
-      )
-    case .changed(let before, let after):
-      self.init(
-        change: "changed", kind: after.kind, object: after.identity, expected: before.definition,
-        found: after.definition)
+  static func all(in difference: CatalogDifference) -> [Self] {
+    difference.added.map {
+      Self(change: "added", kind: $0.kind.rawValue, object: $0.identity, expected: nil, found: $0.definition)
     }
+      + difference.missing.map {
+        Self(
+          change: "missing", kind: $0.kind.rawValue, object: $0.identity, expected: $0.definition, found: nil)
+      }
+      + difference.changed.map {
+        Self(
+          change: "changed", kind: $0.name.kind.rawValue, object: $0.name.identity,
+          expected: $0.before.definition,
+          found: $0.after.definition)
+      }
   }
 }

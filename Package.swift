@@ -109,6 +109,8 @@ let package = Package(
     .testTarget(
       name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+    // Commands that are killed at many moments; twenty at once; locks held by others.
+    .testTarget(name: "FaultTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -184,7 +184,7 @@ private func isAlive(_ process: pid_t) -> Bool {
 }
 
 /// The state and parent of a process, or nil when it is gone; a zombie is still there.
-private func processStatus(_ process: pid_t) -> (state: String, parent: pid_t)? {
+func processStatus(_ process: pid_t) -> (state: String, parent: pid_t)? {
   guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
     // The second field is the command in parentheses and may hold anything.
     let end = text.lastIndex(of: ")")

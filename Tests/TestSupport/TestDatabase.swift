@@ -25,6 +25,9 @@ public final class TestDatabase: Sendable {
 
   public func settings(user: String) -> ConnectionSettings { cluster.settings(database: name, user: user) }
 
+  /// The same database with a session of its own, for when the server was killed under this one's.
+  public func reconnected() -> TestDatabase { TestDatabase(name: name, cluster: cluster) }
+
   /// A new session, connected when first used.
   public func connect(user: String = "postgres") -> Session { cluster.connect(database: name, user: user) }
 

@@ -1,0 +1,177 @@
+import Foundation
+
+/// What is done to a running command.
+public enum Fault: String, Sendable, CaseIterable {
+  case killTool = "SIGKILL of tsdb"
+  case interruptTool = "SIGINT of tsdb"
+  case terminateTool = "SIGTERM of tsdb"
+  /// The postmaster then ends every other backend and recovers from the log.
+  case killBackend = "SIGKILL of the backend"
+  /// What `pg_terminate_backend` does.
+  case terminateBackend = "SIGTERM of the backend"
+  case killServer = "SIGKILL of the whole server"
+  /// Both ends see their connection closed.
+  case cutConnection = "loss of the connection"
+}
+
+/// When it is done.
+public enum FaultMoment: Sendable, CustomStringConvertible {
+  /// This long after the start.
+  case after(Duration)
+  /// Once the server has logged this many statements of the command, and this long after that.
+  case statement(Int, pause: Duration)
+
+  /// In turn uniform over the time of an undisturbed run and uniform over its statements.
+  init(round: Int, measure: FaultMeasure, using generator: inout SeededGenerator) {
+    let fraction = Double.random(in: 0..<1, using: &generator)
+    if round.isMultiple(of: 2) {
+      self = .after(measure.duration * fraction)
+    } else {
+      // A short pause reaches into the statement, none stays at its beginning.
+      let pause = generator.oneIn(2) ? 0 : Double.random(in: 0..<3000, using: &generator)
+      self = .statement(
+        1 + Int(fraction * Double(measure.statements)), pause: .microseconds(Int64(pause)))
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .after(let duration): "\(duration) after the start"
+    case .statement(let number, let pause): "\(pause) after statement \(number)"
+    }
+  }
+}
+
+/// How long a command takes and how many statements it sends when nothing disturbs it.
+struct FaultMeasure: Sendable {
+  let duration: Duration
+  let statements: Int
+}
+
+/// What an injection met.
+struct FaultInjection: Sendable {
+  /// Whether the command was still running.
+  let isHit: Bool
+  /// The last line of the command in the server's log before the fault.
+  let lastStatement: String
+}
+
+/// Waits for the moment on a thread of its own, so that nothing else on the pool can delay it.
+struct FaultInjector: Sendable {
+  let fault: Fault
+  let cluster: PostgresCluster
+  let run: ToolRun
+  let log: ServerLogTail
+  let relay: ConnectionRelay?
+
+  func inject(at moment: FaultMoment) async throws -> FaultInjection {
+    let start = ContinuousClock.now
+    let injection = await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        wait(for: moment, from: start)
+        let isHit = strike()
+        log.read()
+        continuation.resume(returning: FaultInjection(isHit: isHit, lastStatement: log.last))
+      }
+    }
+    if fault == .killServer { try await cluster.kill9() }
+    return injection
+  }
+
+  private func wait(for moment: FaultMoment, from start: ContinuousClock.Instant) {
+    switch moment {
+    case .after(let duration):
+      while run.isRunning, ContinuousClock.now - start < duration { usleep(200) }
+    case .statement(let number, let pause):
+      while run.isRunning {
+        log.read()
+        if log.count >= number { break }
+        usleep(200)
+      }
+      let end = ContinuousClock.now + pause
+      while run.isRunning, ContinuousClock.now < end { usleep(100) }
+    }
+  }
+
+  /// Whether the command was running when it was struck.
+  private func strike() -> Bool {
+    switch fault {
+    case .killTool: run.send(signal: SIGKILL)
+    case .interruptTool: run.send(signal: SIGINT)
+    case .terminateTool: run.send(signal: SIGTERM)
+    case .killBackend: return strikeBackend(SIGKILL)
+    case .terminateBackend: return strikeBackend(SIGTERM)
+    // The caller does it, since it has to wait.
+    case .killServer: break
+    case .cutConnection: return relay?.cut() ?? false
+    }
+    return run.isRunning
+  }
+
+  /// The backend may be yet to come: the command needs a while to connect.
+  private func strikeBackend(_ signal: Int32) -> Bool {
+    while run.isRunning {
+      log.read()
+      if let backend = log.backend {
+        return cluster.isBackend(backend) && kill(backend, signal) == 0 && run.isRunning
+      }
+      usleep(200)
+    }
+    return false
+  }
+}
+
+/// Follows the statements of a command in the server's log.
+///
+/// Used by one thread at a time.
+// `@unchecked`: the harness hands it from the test to the injecting thread and back.
+final class ServerLogTail: @unchecked Sendable {
+  private let path: String
+  private let marker: String
+  private var offset: UInt64
+  private var rest = ""
+  /// How many statements were logged.
+  private(set) var count = 0
+  /// The backend that logged the last one.
+  private(set) var backend: pid_t?
+  private(set) var last = ""
+
+  /// Begins at the present end of the log.
+  init(_ cluster: PostgresCluster, database: String) {
+    path = cluster.logPath
+    // As `log_line_prefix` has it; the watching connection is called "tsdb watch" and left out.
+    marker = "] \(database) tsdb "
+    let attributes = try? FileManager.default.attributesOfItem(atPath: cluster.logPath)
+    offset = (attributes?[.size] as? UInt64) ?? 0
+  }
+
+  func read() {
+    guard let handle = FileHandle(forReadingAtPath: path) else { return }
+    defer { try? handle.close() }
+    guard (try? handle.seek(toOffset: offset)) != nil, let data = try? handle.readToEnd() else { return }
+    offset += UInt64(data.count)
+    let text = rest + String(decoding: data, as: UTF8.self)
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    rest = lines.popLast().map(String.init) ?? ""
+    for line in lines { take(line) }
+  }
+
+  private func take(_ line: Substring) {
+    guard let range = line.range(of: marker), !line[range.upperBound...].hasPrefix("watch"),
+      line.contains(" LOG:  statement: ") || line.contains(" LOG:  execute ")
+    else { return }
+    count += 1
+    last = String(line)
+    if let bracket = line[..<range.lowerBound].lastIndex(of: "[") {
+      backend = pid_t(line[line.index(after: bracket)..<range.lowerBound]) ?? backend
+    }
+  }
+}
+
+extension PostgresCluster {
+  /// Whether a process is a child of this server's postmaster.
+  func isBackend(_ process: pid_t) -> Bool {
+    guard let postmaster = postmasterProcessID else { return false }
+    return processStatus(process)?.parent == postmaster
+  }
+}

@@ -21,6 +21,11 @@ extension MigrationError {
 
   /// A failure outside any statement of a file: connecting, locking, recording.
   public init(_ error: PostgresError, during activity: String, kept: String? = nil) {
+    // A cancel request that we did not send is a failure like any other.
+    if error.isCancellation, Task.isCancelled {
+      self = .interrupted(kept: kept)
+      return
+    }
     self.init(
       error.isServerUnavailable || error.isLockTimeout ? .tryAgain : .failed,
       "\(activity): \(error.message)",

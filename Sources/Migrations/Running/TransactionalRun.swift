@@ -115,6 +115,8 @@ extension MigrationRunner {
     _ body: () throws(PostgresError) -> Void
   ) throws {
     let name = prepared.file.name
+    // A cancel request that arrives between two statements is lost on the server.
+    guard !Task.isCancelled else { throw StatementRefusal.interrupted(statement) }
     report(
       .statement(
         name: name, index: index, total: prepared.statements.count, tag: statement.commandTag,
@@ -125,11 +127,7 @@ extension MigrationRunner {
     } catch {
       throw StatementRefusal(error: error, statement: statement)
     }
-    if Task.isCancelled {
-      throw StatementRefusal(
-        error: PostgresError(origin: .server, sqlState: "57014", message: "interrupted"), statement: statement
-      )
-    }
+    guard !Task.isCancelled else { throw StatementRefusal.interrupted(statement) }
   }
 
   private func reportNotices(
@@ -176,6 +174,12 @@ extension MigrationRunner {
 struct StatementRefusal: Error {
   let error: PostgresError
   let statement: SQLStatement?
+
+  /// As if the server had been asked to cancel `statement`.
+  static func interrupted(_ statement: SQLStatement) -> StatementRefusal {
+    StatementRefusal(
+      error: PostgresError(origin: .server, sqlState: "57014", message: "interrupted"), statement: statement)
+  }
 
   func migrationError(_ prepared: PreparedScript, kept: String) -> MigrationError {
     guard let statement else {

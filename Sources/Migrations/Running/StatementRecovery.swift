@@ -24,6 +24,7 @@ struct StatementRecovery {
 
   /// For a statement whose intent is recorded and whose outcome is not.
   func recover(on connection: borrowing Connection) throws -> Outcome {
+    try waitForOldBackend(on: connection)
     switch statement.kind {
     case .createIndex(let index): return try recoverIndex(index, on: connection)
     case .dropIndex(let names, _): return try recoverDrop(names, on: connection)
@@ -41,6 +42,30 @@ struct StatementRecovery {
     default: break
     }
     return tell(.mustRun, "it is run again")
+  }
+
+  /// The backend of a killed run may still be at the statement, where the runner's lock was not its own.
+  private func waitForOldBackend(on connection: borrowing Connection) throws {
+    // The server cuts the text that it shows, between two characters.
+    let sql = """
+      select pid from pg_catalog.pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and state = 'active'
+        and (query = $1 or starts_with($1, query)
+          and octet_length(query) >= pg_size_bytes(current_setting('track_activity_query_size')) - 8)
+      limit 1
+      """
+    let start = ContinuousClock.now
+    while let backend = try connection.query(sql, [statement.text]).firstInteger {
+      if Task.isCancelled { throw MigrationError.interrupted() }
+      if ContinuousClock.now - start >= runner.options.runnerWait {
+        throw MigrationError(
+          .tryAgain, "process \(backend) is still running the statement of an interrupted run",
+          detail: "It is at \(statement.commandTag) in \"\(run.prepared.file.name)\".",
+          hint: "wait for it, or run: select pg_cancel_backend(\(backend)); then run the same command again",
+          location: run.prepared.location(of: statement), excerpt: run.prepared.excerpt(of: statement))
+      }
+      Pause.sleep(.milliseconds(100))
+    }
   }
 
   /// After the server refused the statement while we were connected: an invalid index is ours.
@@ -147,4 +172,8 @@ struct StatementRecovery {
         outcome: text))
     return outcome
   }
+}
+
+extension QueryResult {
+  fileprivate var firstInteger: Int? { rowCount > 0 ? integer(0, 0) : nil }
 }

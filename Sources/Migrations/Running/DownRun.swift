@@ -17,7 +17,7 @@ extension MigrationRunner {
       report(.started(name: entry.name, index: index, total: entries.count))
       do {
         let start = ContinuousClock.now
-        try undo(entry, script, on: connection)
+        guard try undo(entry, script, on: connection) else { continue }
         let milliseconds = (ContinuousClock.now - start).milliseconds
         undone.append((entry.name, milliseconds))
         report(.finished(name: entry.name, milliseconds: milliseconds, statements: script.statements.count))
@@ -29,12 +29,17 @@ extension MigrationRunner {
     return undone
   }
 
+  /// False when another run has undone it meanwhile.
   private func undo(
     _ entry: MigrationPlan.Entry, _ prepared: PreparedScript, on connection: borrowing Connection
-  ) throws {
+  ) throws -> Bool {
     let kept = "\"\(entry.name)\" stays applied."
-    try retryingLocks(prepared, kept: kept, on: connection) { connection in
+    return try retryingLocks(prepared, kept: kept, on: connection) { connection in
       try self.beginFenced(prepared.file, on: connection)
+      guard try self.isStillApplied(entry, on: connection) else {
+        try connection.execute("rollback")
+        return false
+      }
       try self.catalog.prepare(on: connection)
       for (index, statement) in prepared.statements.enumerated() {
         try self.run(statement, index: index, of: prepared, on: connection)
@@ -49,6 +54,22 @@ extension MigrationRunner {
         throw StatementRefusal(error: error, statement: nil)
       }
       self.catalog.committed()
+      return true
     }
+  }
+
+  /// Looks at the history again, now that nobody else can write it.
+  private func isStillApplied(
+    _ entry: MigrationPlan.Entry, on connection: borrowing Connection
+  ) throws -> Bool {
+    let row = try connection.query(
+      "select ordinal from \(history.schema.table("migrations")) where name = $1", [entry.name])
+    guard row.rowCount > 0 else { return false }
+    guard row.integer(0, 0) == entry.history?.ordinal else {
+      throw MigrationError(
+        .tryAgain, "another run applied \"\(entry.name)\" anew meanwhile", detail: "It stays applied.",
+        hint: "look at \"tsdb migrate status\" and run it again")
+    }
+    return true
   }
 }

@@ -38,10 +38,16 @@ extension MigrationRunner {
       }
       report(.started(name: name, index: index, total: seeds.count))
       let start = ContinuousClock.now
-      let rows = try retryingLocks(
+      let inserted = try retryingLocks(
         seed.prepared, kept: "\"\(name)\" was rolled back.", on: connection
       ) { connection in
-        try self.attempt(seed, requirements: requirements[index], on: connection)
+        try self.attempt(
+          seed, requirements: requirements[index], since: recorded[name], on: connection)
+      }
+      guard let rows = inserted else {
+        report(.appliedElsewhere(name: name))
+        results.append(SeedResult(name: name, outcome: .unchanged, rowCount: 0))
+        continue
       }
       report(
         .finished(
@@ -52,10 +58,16 @@ extension MigrationRunner {
     return results
   }
 
+  /// How many rows were inserted; nil when another run has seeded the same file meanwhile.
   private func attempt(
-    _ seed: PreparedSeed, requirements: [String], on connection: borrowing Connection
-  ) throws -> Int {
+    _ seed: PreparedSeed, requirements: [String], since recorded: String?, on connection: borrowing Connection
+  ) throws -> Int? {
     try beginFenced(seed.file, on: connection)
+    let checksum = seed.file.checksum.description
+    if recorded != checksum, try seededChecksums(on: connection)[seed.file.name] == checksum {
+      try connection.execute("rollback")
+      return nil
+    }
     var rows = 0
     for (index, statement) in seed.prepared.statements.enumerated() {
       try run(statement, index: index, of: seed.prepared, on: connection)

@@ -10,6 +10,8 @@ struct JournaledRun {
   let runner: MigrationRunner
   let prepared: PreparedScript
   let journal: StatementJournal
+  /// Behind a pooler, what holds the runner's lock; directly connected, the session does.
+  private var cover: LockCover?
 
   init(_ runner: MigrationRunner, _ prepared: PreparedScript) {
     self.runner = runner
@@ -20,6 +22,14 @@ struct JournaledRun {
   func run(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> FileOutcome {
     let start = ContinuousClock.now
     try refuseSessionSettingsBehindPooler()
+    var covered = self
+    if runner.server.isPooled { covered.cover = try LockCover(runner) }
+    return try covered.runCovered(replacing: entry, since: start, on: connection)
+  }
+
+  private func runCovered(
+    replacing entry: HistoryEntry?, since start: ContinuousClock.Instant, on connection: borrowing Connection
+  ) throws -> FileOutcome {
     guard try open(replacing: entry, on: connection) else { return .appliedElsewhere }
     defer { if !connection.isBroken { _ = try? connection.execute(SessionState.reset) } }
     let recorded = try journal.read(on: connection)
@@ -42,10 +52,14 @@ struct JournaledRun {
   private func open(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> Bool {
     let file = prepared.file
     try runner.catalog.prepare(on: connection)
+    try resetBehindPooler(connection)
     let row = try connection.query(
       "select checksum, state from \(runner.history.schema.table("migrations")) where name = $1", [file.name])
     if row.rowCount > 0, row.text(0, 1) == "applied", row.text(0, 0) == file.checksum.description {
       return false
+    }
+    if row.rowCount > 0, row.text(0, 1) == "applied", row.text(0, 0) != entry?.checksum {
+      throw MigrationError.appliedDifferently(file.name)
     }
     var record = prepared.record(milliseconds: 0)
     record.state = .running
@@ -60,6 +74,14 @@ struct JournaledRun {
     try connection.execute("begin; \(sql) \(clearing) commit")
     if !runner.server.isPooled { try connection.execute(session.outsideTransaction) }
     return true
+  }
+
+  /// Undoes what another client of the pooler may have set in the session that it lends us.
+  ///
+  /// Outside a transaction the next statement may get another session, so this makes a surprise
+  /// unlikely, not impossible.
+  func resetBehindPooler(_ connection: borrowing Connection) throws(PostgresError) {
+    if runner.server.isPooled { try connection.execute(SessionState.reset) }
   }
 
   private func close(milliseconds: Int64, entry: HistoryEntry?, on connection: borrowing Connection) throws {
@@ -119,7 +141,7 @@ struct JournaledRun {
     var attempt = 1
     while true {
       do {
-        try connection.execute("begin")
+        guard try beginJournaled(index: index, on: connection) else { return }
         try perform(statement, index: index, on: connection) { () throws(PostgresError) in
           _ = try connection.query(statement.text)
           _ = try connection.execute(recording)
@@ -141,6 +163,26 @@ struct JournaledRun {
     }
   }
 
+  /// Begins a statement's transaction; false when the statement turns out to be done.
+  ///
+  /// Behind a pooler the commit of a run that was killed may be under way although its lock is free.
+  /// So the journal is written under a lock of the transaction itself, and read again under it.
+  private func beginJournaled(index: Int, on connection: borrowing Connection) throws -> Bool {
+    try cover?.check()
+    guard runner.server.isPooled else {
+      try connection.execute("begin isolation level read committed read write")
+      return true
+    }
+    try runner.waitForLock(on: connection) { connection throws(PostgresError) in
+      try runner.lock.tryForTransaction(
+        on: connection, begin: session.begin, attempt: runner.lock.journalAttempt)
+    }
+    runner.processID = try connection.query("select pg_backend_pid()").integer(0, 0) ?? runner.processID
+    guard try journal.read(on: connection)[index]?.state == .done else { return true }
+    try connection.execute("rollback")
+    return false
+  }
+
   /// Intent, statement, outcome: for what cannot run in a transaction.
   private func runWithIntent(
     _ statement: SQLStatement, index: Int, checksum: String, recorded: StatementJournal.Entry?,
@@ -148,6 +190,8 @@ struct JournaledRun {
   ) throws {
     let recovery = StatementRecovery(run: self, statement: statement)
     let line = statement.start.line
+    try cover?.check()
+    try resetBehindPooler(connection)
     let outcome =
       recorded == nil ? try recovery.inspectFresh(on: connection) : try recovery.recover(on: connection)
     if outcome == .mustRun {
@@ -156,6 +200,7 @@ struct JournaledRun {
         // Waiting for old snapshots counts as waiting for a lock, and a short timeout would leave
         // an invalid index behind; its own lock makes no reader or writer wait.
         if !runner.server.isPooled { try connection.execute("set lock_timeout = 0") }
+        try resetBehindPooler(connection)
         try perform(statement, index: index, on: connection) { () throws(PostgresError) in
           _ = try connection.query(statement.text)
         }

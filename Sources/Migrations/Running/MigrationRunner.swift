@@ -13,6 +13,8 @@ public final class MigrationRunner {
   let lock: RunnerLock
   let watch: StatementWatch
   let report: RunReporter
+  /// Opens another connection to the same database.
+  let connect: () throws(PostgresError) -> Connection
   let catalog: CatalogRecord
   /// The backend that runs our statements; behind a pooler it is asked for anew in each transaction.
   var processID: Int
@@ -22,7 +24,8 @@ public final class MigrationRunner {
 
   public init(
     history: MigrationHistory, options: RunOptions, server: ServerFacts, ignoredDrift: [String] = [],
-    watch: StatementWatch, processID: Int, report: @escaping RunReporter
+    watch: StatementWatch, processID: Int, report: @escaping RunReporter,
+    connect: @escaping () throws(PostgresError) -> Connection
   ) {
     self.history = history
     self.options = options
@@ -30,6 +33,7 @@ public final class MigrationRunner {
     self.watch = watch
     self.processID = processID
     self.report = report
+    self.connect = connect
     lock = RunnerLock(schema: history.schema)
     catalog = CatalogRecord(schema: history.schema, ignoredDrift: ignoredDrift)
   }
@@ -56,10 +60,10 @@ public final class MigrationRunner {
 
   private func withPooledHistory(on connection: borrowing Connection) throws {
     guard try !history.schema.exists(on: connection) else { return }
-    try connection.execute("begin")
     defer { if connection.isInTransaction { _ = try? connection.execute("rollback") } }
+    let session = SessionState(lockTimeout: options.lockTimeout, statementTimeout: .zero, server: server)
     try waitForLock(on: connection) { connection throws(PostgresError) in
-      try connection.query(self.lock.transactionAttempt).isTrue(0, 0)
+      try self.lock.tryForTransaction(on: connection, begin: session.begin)
     }
     try installHistory(on: connection, isInTransaction: true)
     try connection.execute("commit")

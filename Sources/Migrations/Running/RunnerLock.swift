@@ -23,13 +23,29 @@ struct RunnerLock: Sendable {
     objectID = Int32(bitPattern: CRC32.checksum(Array(schema.name.utf8)))
   }
 
+  /// Of the second lock, under which a `transaction off` file behind a pooler writes its journal.
+  private var journalClassID: Int32 { classID &+ 1 }
+
   var sessionAttempt: String { "select pg_try_advisory_lock(\(classID), \(objectID))" }
   var transactionAttempt: String { "select pg_try_advisory_xact_lock(\(classID), \(objectID))" }
+  var journalAttempt: String { "select pg_try_advisory_xact_lock(\(journalClassID), \(objectID))" }
   var release: String { "select pg_advisory_unlock(\(classID), \(objectID))" }
 
   /// Takes the session lock if it is free.
   func tryForSession(on connection: borrowing Connection) throws(PostgresError) -> Bool {
     try connection.query(sessionAttempt).isTrue(0, 0)
+  }
+
+  /// Begins a transaction with the lock if it is free; otherwise no transaction is open afterwards,
+  /// since behind a pooler it would hold a connection to the server for nothing.
+  ///
+  /// - Parameter attempt: what is asked first; ``transactionAttempt`` unless told otherwise.
+  func tryForTransaction(
+    on connection: borrowing Connection, begin: String, attempt: String? = nil
+  ) throws(PostgresError) -> Bool {
+    let isOurs = try connection.execute(begin + (attempt ?? transactionAttempt)).isTrue(0, 0)
+    if !isOurs { try connection.execute("rollback") }
+    return isOurs
   }
 
   /// Gives the session lock back; false when this session did not hold it, which means that a

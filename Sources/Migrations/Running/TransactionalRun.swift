@@ -74,12 +74,12 @@ extension MigrationRunner {
       statementTimeout: file.directives.statementTimeout ?? .zero, server: server
     ).begin
     try waitForLock(on: connection) { connection throws(PostgresError) in
-      if connection.isInTransaction { try connection.execute("rollback") }
-      let result = try connection.execute(
-        begin
-          + "select pg_try_advisory_xact_lock(\(self.lock.classID), \(self.lock.objectID)), pg_backend_pid()")
+      let result = try connection.execute(begin + self.lock.transactionAttempt + ", pg_backend_pid()")
       self.processID = result.integer(0, 1) ?? self.processID
-      return result.isTrue(0, 0)
+      let isOurs = result.isTrue(0, 0)
+      // While waiting, an open transaction would hold one of the pooler's connections for nothing.
+      if !isOurs { try connection.execute("rollback") }
+      return isOurs
     }
   }
 
@@ -92,10 +92,7 @@ extension MigrationRunner {
     guard row.rowCount > 0 else { return false }
     guard row.text(0, 0) == file.checksum.description else {
       if row.integer(0, 1) == entry?.ordinal { return false }
-      throw MigrationError(
-        .historyMismatch, "another run applied a different \"\(file.name)\" meanwhile",
-        detail: "Nothing of this one was run.",
-        hint: "bring both checkouts to the same state, then run it again")
+      throw MigrationError.appliedDifferently(file.name)
     }
     return true
   }
@@ -201,6 +198,15 @@ struct StatementRefusal: Error {
       } ?? "run the same command again when the table is less busy",
       location: statement.map { prepared.location(of: $0) },
       excerpt: statement.map { prepared.excerpt(of: $0) }, sqlState: error.sqlState)
+  }
+}
+
+extension MigrationError {
+  static func appliedDifferently(_ name: String) -> MigrationError {
+    MigrationError(
+      .historyMismatch, "another run applied a different \"\(name)\" meanwhile",
+      detail: "Nothing of this one was run.",
+      hint: "bring both checkouts to the same state, then run it again")
   }
 }
 

@@ -41,7 +41,7 @@ public struct DatabaseAccess: Sendable {
     } catch let error as PostgresError {
       throw MigrationError.connecting(error)
     }
-    let (history, options, report) = (history, options, report)
+    let (history, options, report, settings) = (history, options, report, settings)
     let ignoredDrift = project.configuration.ignoredDrift
     let result = try await session.run { connection in
       do {
@@ -49,7 +49,8 @@ public struct DatabaseAccess: Sendable {
         if let refusal = server.refusalToRead() { throw refusal }
         let runner = MigrationRunner(
           history: history, options: options, server: server, ignoredDrift: ignoredDrift, watch: watch,
-          processID: connection.announcedProcessID, report: report)
+          processID: connection.announcedProcessID, report: report
+        ) { () throws(PostgresError) in try Connection(settings, applicationName: "tsdb lock") }
         return try body(runner, connection)
       } catch let error as PostgresError {
         if Task.isCancelled, error.isCancellation || error.origin == .connectionLost {

@@ -6,10 +6,9 @@ extension MigrationError {
   ///
   /// The server counts characters in the statement it was sent; the place is counted in the file.
   init(_ error: PostgresError, in statement: SQLStatement, of script: SQLScript, path: String, kept: String) {
-    // The server counts from 1.
     let place =
-      error.position.map { script.source.position(ofCharacter: $0 - 1, from: statement.byteRange.lowerBound) }
-      ?? statement.start
+      error.position.map { script.source.position(ofCharacter: $0, from: statement.byteRange.lowerBound) }
+      ?? Self.placeInBlock(error, statement, script) ?? statement.start
     let context = [error.detail, Self.internalContext(error), kept].compactMap { $0 }
     self.init(
       error.isServerUnavailable || error.isLockTimeout ? .tryAgain : .failed, error.message,
@@ -17,6 +16,27 @@ extension MigrationError {
       hint: error.hint ?? Self.hint(for: error),
       location: SourceLocation(path: path, line: place.line, column: place.column),
       excerpt: script.source.excerpt(at: place), sqlState: error.sqlState)
+  }
+
+  /// The line of a DO block that failed, where the server tells it: `PL/pgSQL function inline_code_block line 3 at …`.
+  ///
+  /// PL/pgSQL counts from the line on which the body's quote opens.
+  private static func placeInBlock(
+    _ error: PostgresError, _ statement: SQLStatement, _ script: SQLScript
+  ) -> SourcePosition? {
+    guard case .doBlock = statement.kind, let context = error.context,
+      let block = context.firstRange(of: "inline_code_block"),
+      let opening = statement.text.utf8.firstIndex(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "'") })
+    else { return nil }
+    let digits = context[block.upperBound...].drop { !$0.isNumber && !$0.isNewline }.prefix { $0.isNumber }
+    guard let number = Int(digits), number > 0 else { return nil }
+    let text = statement.text.utf8
+    let body = statement.byteRange.lowerBound + text.distance(from: text.startIndex, to: opening)
+    guard let line = script.source.byteRange(ofLine: script.source.position(at: body).line + number - 1),
+      line.lowerBound < statement.byteRange.upperBound
+    else { return nil }
+    let blanks = script.source.utf8[line].prefix { $0 == 0x20 || $0 == 0x09 }.count
+    return script.source.position(at: number == 1 ? statement.byteRange.lowerBound : line.lowerBound + blanks)
   }
 
   /// A failure outside any statement of a file: connecting, locking, recording.

@@ -12,6 +12,7 @@ extension MigrationRunner {
   ) throws -> [(name: String, milliseconds: Int64)] {
     // All are read and parsed before the first is run.
     let prepared = try entries.map { try PreparedScript(script($0)) }
+    for script in prepared { try Self.refuseJournal(script) }
     var undone: [(name: String, milliseconds: Int64)] = []
     for (index, (entry, script)) in zip(entries, prepared).enumerated() {
       report(.started(name: entry.name, index: index, total: entries.count))
@@ -27,6 +28,15 @@ extension MigrationRunner {
       }
     }
     return undone
+  }
+
+  private static func refuseJournal(_ script: PreparedScript) throws(MigrationError) {
+    guard !script.file.directives.isTransactional else { return }
+    throw MigrationError(
+      .invalidInput, "a down script cannot be \"transaction off\"",
+      detail: "It runs in one transaction with the removal of its history row. Nothing was undone.",
+      hint: "remove the directive, and CONCURRENTLY with it",
+      location: SourceLocation(path: script.file.path, line: 1, column: 1))
   }
 
   /// False when another run has undone it meanwhile.

@@ -22,6 +22,7 @@ struct JournaledRun {
   func run(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> FileOutcome {
     let start = ContinuousClock.now
     try refuseSessionSettingsBehindPooler()
+    if entry?.state == .running { try refuseEditedStatements(journal.read(on: connection)) }
     var covered = self
     if runner.server.isPooled { covered.cover = try LockCover(runner) }
     return try covered.runCovered(replacing: entry, since: start, on: connection)
@@ -105,13 +106,6 @@ struct JournaledRun {
     on connection: borrowing Connection
   ) throws {
     let checksum = try checksum(of: statement)
-    if let recorded, recorded.checksum != checksum {
-      throw MigrationError(
-        .historyMismatch, "\"\(prepared.file.name)\" was edited while it is half applied",
-        detail: "Statement \(index + 1) had been run, or begun, as something else.",
-        hint: "undo the edit and run the same command again",
-        location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
-    }
     // Settings live in the session, so a run that continues must make them again.
     if statement.isSessionSetting {
       try perform(statement, index: index, on: connection) { () throws(PostgresError) in
@@ -192,8 +186,13 @@ struct JournaledRun {
     let line = statement.start.line
     try cover?.check()
     try resetBehindPooler(connection)
-    let outcome =
-      recorded == nil ? try recovery.inspectFresh(on: connection) : try recovery.recover(on: connection)
+    let outcome: StatementRecovery.Outcome
+    do {
+      outcome = try recorded == nil ? recovery.inspectFresh(on: connection) : recovery.recover(on: connection)
+    } catch {
+      if !connection.isBroken, index == 0 { try connection.execute(journal.removalIfEmpty) }
+      throw error
+    }
     if outcome == .mustRun {
       try connection.execute(journal.recording(.started, ordinal: index, line: line, checksum: checksum))
       do {
@@ -216,6 +215,27 @@ struct JournaledRun {
       }
     }
     try connection.execute(journal.recording(.done, ordinal: index, line: line, checksum: checksum))
+  }
+
+  /// What ran already must not have changed, and what ran must still be there.
+  private func refuseEditedStatements(_ recorded: [Int: StatementJournal.Entry]) throws {
+    let name = prepared.file.name
+    for (index, entry) in recorded.sorted(by: { $0.key < $1.key }) {
+      guard index < prepared.statements.count else {
+        throw MigrationError(
+          .historyMismatch, "\"\(name)\" was edited while it is half applied",
+          detail: "Statement \(index + 1) had been run, or begun, and is not there any more.",
+          hint: "undo the edit and run the same command again",
+          location: SourceLocation(path: prepared.file.path, line: 1, column: 1))
+      }
+      let statement = prepared.statements[index]
+      guard try checksum(of: statement) != entry.checksum else { continue }
+      throw MigrationError(
+        .historyMismatch, "\"\(name)\" was edited while it is half applied",
+        detail: "Statement \(index + 1) had been run, or begun, as something else.",
+        hint: "undo the edit and run the same command again",
+        location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
+    }
   }
 
   private func perform(

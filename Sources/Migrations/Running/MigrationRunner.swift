@@ -38,28 +38,29 @@ public final class MigrationRunner {
     catalog = CatalogRecord(schema: history.schema, ignoredDrift: ignoredDrift)
   }
 
-  /// Runs `body` as the only runner on this database and makes sure that the history exists.
+  /// Runs `body` as the only runner on this database.
   ///
   /// - Throws: ``MigrationError`` of kind `tryAgain` when another runner holds the lock for longer
   ///   than ``RunOptions/runnerWait``; the holder is named.
   public func exclusively<Result>(
     on connection: borrowing Connection, _ body: (borrowing Connection) throws -> Result
   ) throws -> Result {
-    if server.isPooled {
-      try withPooledHistory(on: connection)
-      return try body(connection)
-    }
+    // Behind a pooler each transaction takes the lock for itself.
+    if server.isPooled { return try body(connection) }
     try waitForLock(on: connection) { connection throws(PostgresError) in
       try self.lock.tryForSession(on: connection)
     }
     holdsSessionLock = true
     defer { giveBackSessionLock(on: connection) }
-    if try !history.schema.exists(on: connection) { try installHistory(on: connection) }
     return try body(connection)
   }
 
-  private func withPooledHistory(on connection: borrowing Connection) throws {
+  /// Creates the history where it is not there yet; call inside ``exclusively(on:_:)``.
+  ///
+  /// Not part of that, so that files which are refused leave the database as it was.
+  public func ensureHistory(on connection: borrowing Connection) throws {
     guard try !history.schema.exists(on: connection) else { return }
+    guard server.isPooled else { return try installHistory(on: connection) }
     defer { if connection.isInTransaction { _ = try? connection.execute("rollback") } }
     let session = SessionState(lockTimeout: options.lockTimeout, statementTimeout: .zero, server: server)
     try waitForLock(on: connection) { connection throws(PostgresError) in

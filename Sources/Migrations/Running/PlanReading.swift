@@ -7,9 +7,23 @@ extension MigrationRunner {
     for directory: MigrationDirectory, policy: OrderPolicy, on connection: borrowing Connection
   ) throws -> MigrationPlan {
     let order = try DependencyOrder(directory.files, policy: policy)
-    return MigrationPlan(order: order, history: try history.read(on: connection)) { file in
+    return MigrationPlan(order: order, history: try readHistory(on: connection)) { file in
       // A file that cannot be cut into tokens has certainly changed in substance.
       try? Checksum(ofTokens: SourceText(file.text)).description
+    }
+  }
+
+  private func readHistory(on connection: borrowing Connection) throws -> [HistoryEntry] {
+    do {
+      return try history.read(on: connection)
+    } catch let error as PostgresError where error.isInsufficientPrivilege {
+      let (schema, role) = (Quoting.identifier(history.schema.name), Quoting.identifier(server.role))
+      throw MigrationError(
+        .failed, "role \"\(server.role)\" may not read the history: \(error.message)",
+        detail: "Nothing was changed.",
+        hint: "let its owner run: grant usage on schema \(schema) to \(role); "
+          + "grant select on all tables in schema \(schema) to \(role);",
+        sqlState: error.sqlState)
     }
   }
 }

@@ -61,6 +61,7 @@ extension MigrationRunner {
   ) throws -> UpResult {
     if let refusal = plan.refusal() { throw refusal }
     let prepared = try Self.prepare(entries, plan: plan, created: history.createdObjects(on: connection))
+    try ensureHistory(on: connection)
     let recorded = Dictionary(plan.entries.map { ($0.name, $0.history) }) { first, _ in first }
     var result = UpResult()
     if !prepared.isEmpty { result.driftCount = try warnOfDrift(on: connection) }

@@ -53,6 +53,7 @@ extension MigrationRunner {
   ///
   /// Call inside ``exclusively(on:_:)``.
   public func acceptCatalog(reason: String?, on connection: borrowing Connection) throws -> Int {
+    try ensureHistory(on: connection)
     try connection.execute("begin isolation level repeatable read read write")
     defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
     let drift = try catalog.drift(on: connection)

@@ -28,6 +28,7 @@ extension MigrationRunner {
     let requirements = try seeds.map {
       try Self.requirements(of: $0, plan: plan, created: history.createdObjects(on: connection))
     }
+    try ensureHistory(on: connection)
     let recorded = try seededChecksums(on: connection)
     var results: [SeedResult] = []
     for (index, seed) in seeds.enumerated() {

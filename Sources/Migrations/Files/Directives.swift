@@ -37,18 +37,23 @@ public struct Directives: Sendable, Equatable {
   init(parsing text: String) throws(Refusal) {
     self.init()
     var isLeading = true
+    var depth = 0
     var seen: Set<String> = []
     var number = 0
     for line in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       number += 1
       let content = line.drop(while: Self.isBlank)
       if content.isEmpty { continue }
+      if isLeading, depth > 0 || content.starts(with: "/*".utf8) {
+        isLeading = Self.isOnlyComment(content, depth: &depth)
+        continue
+      }
       guard content.starts(with: "--".utf8) else {
         isLeading = false
         continue
       }
       let comment = content.drop { $0 == UInt8(ascii: "-") }.drop(while: Self.isBlank)
-      guard comment.starts(with: "tsdb:".utf8) else { continue }
+      guard Substring(comment.prefix(5)).lowercased() == "tsdb:" else { continue }
       // A comment is one line of UTF-8 cut at ASCII characters, so this cannot fail.
       let directive = Substring(comment.dropFirst(5))
       let column = line.distance(from: line.startIndex, to: content.startIndex) + 1
@@ -61,13 +66,32 @@ public struct Directives: Sendable, Equatable {
     }
   }
 
+  /// Follows `/* … */`, which nests in PostgreSQL, through a line; false when something else stands behind it.
+  private static func isOnlyComment(_ line: Substring.UTF8View, depth: inout Int) -> Bool {
+    var rest = line
+    while !rest.isEmpty {
+      if rest.starts(with: "/*".utf8) {
+        depth += 1
+        rest = rest.dropFirst(2)
+      } else if depth > 0, rest.starts(with: "*/".utf8) {
+        depth -= 1
+        rest = rest.dropFirst(2)
+      } else if depth == 0, let byte = rest.first, !isBlank(byte) {
+        return rest.starts(with: "--".utf8)
+      } else {
+        rest = rest.dropFirst()
+      }
+    }
+    return true
+  }
+
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
 
   private mutating func apply(
     _ directive: Substring, line: Int, column: Int, lineText: Substring, seen: inout Set<String>
   ) throws(Refusal) {
-    let words = directive.split { $0 == " " || $0 == "\t" || $0 == "," }
-    guard let keyword = words.first.map({ $0.lowercased() }) else {
+    let words = Self.words(of: directive)
+    guard let keyword = words.first.map({ $0.text.lowercased() }) else {
       throw Refusal(
         message: "the directive is empty", hint: "known directives: \(Self.keywords.joined(separator: ", "))",
         line: line, column: column)
@@ -91,18 +115,18 @@ public struct Directives: Sendable, Equatable {
       guard let value = values.first, values.count == 1 else {
         throw refuse("directive \"version\" takes one value", hint: "-- tsdb: version 1.0.0")
       }
-      version = String(value)
+      version = value.text
     case "requires":
       guard !values.isEmpty else {
         throw refuse("directive \"requires\" takes one or more names", hint: "-- tsdb: requires OTHER_FILE")
       }
       for value in values {
-        let name = value.hasSuffix(".sql") ? value.dropLast(4) : value
-        let offset = lineText.distance(from: lineText.startIndex, to: value.startIndex)
-        requirements.append(Requirement(name: String(name), line: line, column: offset + 1))
+        let name = value.text.hasSuffix(".sql") ? String(value.text.dropLast(4)) : value.text
+        let offset = lineText.unicodeScalars.distance(from: lineText.startIndex, to: value.start)
+        requirements.append(Requirement(name: name, line: line, column: offset + 1))
       }
     case "transaction":
-      switch (values.first.map { $0.lowercased() }, values.count) {
+      switch (values.first.map { $0.text.lowercased() }, values.count) {
       case ("on", 1): isTransactional = true
       case ("off", 1): isTransactional = false
       default:
@@ -112,12 +136,52 @@ public struct Directives: Sendable, Equatable {
       guard values.isEmpty else { throw refuse("directive \"repeatable\" takes no value") }
       isRepeatable = true
     default:
-      guard values.count == 1, let value = values.first, let duration = Duration(settingText: value) else {
+      guard values.count == 1, let value = values.first, let duration = Duration(settingText: value.text) else {
         throw refuse(
           "directive \"\(keyword)\" takes a duration",
           hint: "write a number with ms, s, min or h: -- tsdb: \(keyword) 2s")
       }
       if keyword == "lock-timeout" { lockTimeout = duration } else { statementTimeout = duration }
     }
+  }
+}
+
+extension Directives {
+  /// A name as `requires` takes it: in double quotes where a blank or a comma would end it.
+  static func written(_ name: String) -> String {
+    name.contains { isSeparator($0) || $0 == "\"" } ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
+  }
+
+  private struct Word {
+    var text = ""
+    let start: Substring.Index
+  }
+
+  private static func isSeparator(_ character: Character) -> Bool {
+    character == " " || character == "\t" || character == "," || character == "\r"
+  }
+
+  /// The words of a directive, separated by blanks and commas; in double quotes both may be part of one,
+  /// and `""` stands for a quote.
+  private static func words(of directive: Substring) -> [Word] {
+    var words: [Word] = []
+    var rest = directive.drop(while: isSeparator)
+    while let first = rest.first {
+      var word = Word(start: rest.startIndex)
+      if first == "\"" {
+        rest = rest.dropFirst()
+        while let character = rest.popFirst() {
+          if character == "\"", rest.first != "\"" { break }
+          if character == "\"" { rest = rest.dropFirst() }
+          word.text.append(character)
+        }
+      } else {
+        word.text = String(rest.prefix { !isSeparator($0) })
+        rest = rest.drop { !isSeparator($0) }
+      }
+      words.append(word)
+      rest = rest.drop(while: isSeparator)
+    }
+    return words
   }
 }

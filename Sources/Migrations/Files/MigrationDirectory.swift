@@ -85,9 +85,14 @@ public struct MigrationDirectory: Sendable {
 /// SQL files on disk.
 public enum SQLFiles {
   static let siblingSuffixes = [".down", ".verify"]
+  /// In bytes; the server takes no statement of a gigabyte.
+  static let largestFile = 1 << 30
 
   /// The `.sql` files below `directory`, sorted; paths are relative to `root` where `directory` is.
-  public static func paths(below directory: String, root: String) throws(MigrationError) -> [String] {
+  public static func paths(
+    below directory: String, root: String,
+    hint: String = "create it with \"tsdb migrate new NAME\", or name another in tsdb.yaml"
+  ) throws(MigrationError) -> [String] {
     var found: [String] = []
     var pending = [directory]
     while let current = pending.popLast() {
@@ -97,14 +102,18 @@ public enum SQLFiles {
       } catch {
         throw MigrationError(
           .invalidInput, "the directory \"\(current)\" cannot be read", detail: reason(of: error),
-          hint: "create it with \"tsdb migrate new NAME\", or name another in tsdb.yaml")
+          hint: hint)
       }
       for entry in entries where !entry.hasPrefix(".") {
         let path = current.hasSuffix("/") ? current + entry : current + "/" + entry
         if entry.hasSuffix(".sql") {
           found.append(path)
-        } else if !entry.contains("."), isDirectory(absolute(path, root: root)) {
+        } else if isDirectory(absolute(path, root: root)) {
           pending.append(path)
+        } else if entry.lowercased().hasSuffix(".sql") {
+          throw MigrationError(
+            .invalidInput, "\(path) would be left out: its name does not end in .sql",
+            detail: "The suffix counts in lower case only.", hint: "rename it")
         }
       }
     }
@@ -123,6 +132,8 @@ public enum SQLFiles {
       let descriptor = try FileDescriptor.open(FilePath(absolute(path, root: root)), .readOnly)
       return try descriptor.closeAfter {
         let size = Int(try descriptor.seek(offset: 0, from: .end))
+        // A directory has whatever size its file system likes.
+        guard size <= largestFile else { throw Errno.fileTooLarge }
         try descriptor.seek(offset: 0, from: .start)
         return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
           while count < size {
@@ -135,7 +146,8 @@ public enum SQLFiles {
       }
     } catch {
       throw MigrationError(
-        .invalidInput, "\(path) cannot be read", detail: reason(of: error),
+        .invalidInput, "\(path) cannot be read",
+        detail: isDirectory(absolute(path, root: root)) ? "It is a directory." : reason(of: error),
         hint: "check that it is a file and its permissions")
     }
   }

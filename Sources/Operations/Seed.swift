@@ -42,12 +42,22 @@ public struct Seed: Sendable {
   static func files(of project: Project) throws(MigrationError) -> [MigrationFile] {
     var files: [MigrationFile] = []
     for directory in project.configuration.seedDirectories {
-      for path in try SQLFiles.paths(below: directory, root: project.root) {
+      for path in try SQLFiles.paths(
+        below: directory, root: project.root,
+        hint: "create it, or name another under \"seed: directories\" in tsdb.yaml")
+      {
         files.append(
           try MigrationFile(
             name: SQLFiles.name(of: path), path: path, bytes: try SQLFiles.read(path, root: project.root)))
       }
     }
-    return files.sorted { $0.name < $1.name }
+    files.sort { $0.name < $1.name }
+    for (first, second) in zip(files, files.dropFirst()) where first.name == second.name {
+      throw MigrationError(
+        .invalidInput, "two seed files have the name \"\(first.name).sql\"",
+        detail: "They are \(first.path) and \(second.path).",
+        hint: "rename one of them; what was seeded is recorded by name")
+    }
+    return files
   }
 }

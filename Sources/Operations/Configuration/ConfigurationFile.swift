@@ -81,7 +81,9 @@ enum ConfigurationFile {
   private static func unknown(_ name: String, _ node: Node, _ path: String, candidates: [String])
     -> ConfigurationError
   {
-    let nearest = EditDistance.nearest(to: name, in: candidates)
+    // A key without its section is found by its last part.
+    let whole = ConfigurationKey.all.map(\.name).first { $0.hasSuffix("." + name) }
+    let nearest = whole ?? EditDistance.nearest(to: name, in: candidates)
     return error(
       "unknown key \"\(name)\"", node, path,
       hint: nearest.map { "did you mean \"\($0)\"?" } ?? "known keys: \(candidates.joined(separator: ", "))")

@@ -74,6 +74,7 @@ extension ProjectConfiguration {
   /// - Throws: ``ConfigurationError`` that names the variable, never its value.
   public func applying(environment: [String: String]) throws(ConfigurationError) -> ProjectConfiguration {
     var result = self
+    try Self.refuseUnknownVariables(in: environment)
     for key in ConfigurationKey.all {
       guard let value = environment[key.variable], !value.isEmpty else { continue }
       let values = value.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(
@@ -84,5 +85,19 @@ extension ProjectConfiguration {
       }
     }
     return result
+  }
+
+  /// Other programs may have variables that begin with `TSDB_`, but hardly with `TSDB_` and a section.
+  private static func refuseUnknownVariables(in environment: [String: String]) throws(ConfigurationError) {
+    let known = ConfigurationKey.all.map(\.variable)
+    let prefixes = Set(ConfigurationKey.all.compactMap { $0.name.split(separator: ".").first })
+      .map { "TSDB_\($0.uppercased())_" }
+    for name in environment.keys.sorted()
+    where !known.contains(name) && prefixes.contains(where: name.hasPrefix) {
+      throw ConfigurationError(
+        "unknown environment variable \(name)",
+        hint: EditDistance.nearest(to: name, in: known).map { "did you mean \($0)?" }
+          ?? "known variables: \(known.joined(separator: ", "))")
+    }
   }
 }

@@ -4,14 +4,14 @@
 /// in English, as servers send it unless `lc_messages` says otherwise.
 enum ConnectionRefusal {
   private static let phrases: [(phrase: String, sqlState: String)] = [
+    ("sorry, too many clients already", "53300"),
+    ("too many connections for", "53300"),
+    ("remaining connection slots are reserved", "53300"),
     ("password authentication failed", "28P01"),
     ("no password supplied", "28P01"),
     ("authentication failed", "28000"),
     ("no pg_hba.conf entry", "28000"),
     ("permission denied for database", "42501"),
-    ("sorry, too many clients already", "53300"),
-    ("too many connections for", "53300"),
-    ("remaining connection slots are reserved", "53300"),
     ("the database system is starting up", "57P03"),
     ("the database system is shutting down", "57P01"),
     ("the database system is in recovery mode", "57P03"),

@@ -17,6 +17,7 @@ public struct ConnectionSettings: Sendable, Equatable {
   ///
   /// - Throws: a ``PostgresError`` of origin `client` whose text never repeats a part of `string`.
   public init(parsing string: String) throws(PostgresError) {
+    try Self.refuseStrayAt(in: string)
     var message: UnsafeMutablePointer<CChar>?
     guard let options = PQconninfoParse(string, &message) else {
       let reason = message.map { String(cString: $0) } ?? ""
@@ -51,20 +52,27 @@ public struct ConnectionSettings: Sendable, Equatable {
     return text.replacing(password, with: "…")
   }
 
-  /// libpq quotes pieces of its input in messages, and any piece may be the password.
+  /// libpq ends the user and password of a URL at the first `@`, or has none where a `/` comes before. A
+  /// password with one of the two unescaped would so become a host name, and be shown as such.
+  private static func refuseStrayAt(in string: String) throws(PostgresError) {
+    guard let scheme = string.firstRange(of: "://") else { return }
+    let rest = string[scheme.upperBound...]
+    guard let end = rest.firstIndex(where: { $0 == "@" || $0 == "/" }) else { return }
+    guard rest[rest.index(after: end)...].prefix(while: { $0 != "?" }).contains("@") else { return }
+    throw PostgresError(
+      origin: .client, message: "the connection string cannot be read",
+      detail: "There is an @ where none can be: a password with @ or / in it has to be escaped.",
+      hint: "write @ as %40 and / as %2F in the password, or keep it in ~/.pgpass")
+  }
+
+  /// libpq quotes pieces of its input in messages, and any piece may be the password. The pieces may hold
+  /// quotes themselves, so all between the first and the last is left out.
   static func withoutQuotedParts(_ reason: String) -> String? {
-    var result = ""
-    var isQuoted = false
-    for character in reason where !character.isNewline {
-      if character == "\"" {
-        if isQuoted { result += "…" }
-        result.append(character)
-        isQuoted.toggle()
-      } else if !isQuoted {
-        result.append(character)
-      }
+    let line = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
+    guard let first = line.firstIndex(of: "\""), let last = line.lastIndex(of: "\"") else {
+      return line.isEmpty ? nil : line
     }
-    return result.isEmpty ? nil : result
+    return line[..<first] + "\"…\"" + line[line.index(after: last)...]
   }
 }
 

@@ -13,6 +13,13 @@ struct Failure: Encodable {
   let hint: String?
   let status: Int32
 
+  /// A fault in the command line itself.
+  init(usage message: String, status: Int32) {
+    self.message = message
+    self.status = status
+    (location, excerpt, sqlState, detail, hint) = (nil, nil, nil, nil, nil)
+  }
+
   init(_ error: any Error) {
     status = ExitStatus(error).rawValue
     switch error {

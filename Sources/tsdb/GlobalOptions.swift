@@ -27,28 +27,36 @@ struct GlobalOptions: ParsableArguments {
 }
 
 extension GlobalOptions {
-  /// Moves global options that stand before the command's name behind it, where the parser wants them.
+  /// Moves global options that stand before or between the words of the command behind them, where the parser
+  /// wants them.
   static func hoisting(_ arguments: [String]) -> [String] {
     let withValue: Set = ["--database-url", "-C", "--project"]
     let flags: Set = ["--json", "-q", "--quiet", "-v", "--verbose"]
-    var leading: [String] = []
+    let groups: Set = ["migrate", "server"]
+    var options: [String] = []
+    var command: [String] = []
     var rest = arguments[...]
-    while let argument = rest.first {
+    while let argument = rest.first, command.isEmpty || (command.count == 1 && groups.contains(command[0])) {
       if flags.contains(argument)
         || withValue.contains(where: { $0.hasPrefix("--") && argument.hasPrefix($0 + "=") })
       {
-        leading.append(argument)
+        options.append(argument)
         rest = rest.dropFirst()
       } else if withValue.contains(argument), rest.count > 1 {
-        leading += rest.prefix(2)
+        options += rest.prefix(2)
         rest = rest.dropFirst(2)
+      } else if !argument.hasPrefix("-") {
+        command.append(argument)
+        rest = rest.dropFirst()
       } else {
         break
       }
     }
-    guard !leading.isEmpty, rest.first?.hasPrefix("-") == false else { return arguments }
+    // Help and the version are asked of the words alone.
+    if let argument = rest.first, ["-h", "--help", "--version"].contains(argument) { return command + rest }
+    guard !command.isEmpty else { return arguments }
     // Behind "--" they would be taken for operands.
-    if let end = rest.firstIndex(of: "--") { return Array(rest[..<end]) + leading + Array(rest[end...]) }
-    return Array(rest) + leading
+    if let end = rest.firstIndex(of: "--") { return command + rest[..<end] + options + rest[end...] }
+    return command + rest + options
   }
 }

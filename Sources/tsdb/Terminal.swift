@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -12,20 +14,32 @@ enum Terminal {
   static let isOutputTerminal = isatty(STDOUT_FILENO) == 1
   static let isInputTerminal = isatty(STDIN_FILENO) == 1
 
-  static func writeOutput(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
-  static func writeError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
-  static func writeErrorRaw(_ text: String) { write(text, to: STDERR_FILENO) }
+  private static let firstOutputFailure = Mutex<Int32?>(nil)
 
-  private static func write(_ text: String, to descriptor: Int32) {
+  /// Why a result could not be written, as in `errno`: a full disk counts, a reader that has gone away does not.
+  static var outputFailure: Int32? { firstOutputFailure.withLock { $0 } }
+
+  static func writeOutput(_ text: String) {
+    let failure = write(text + "\n", to: STDOUT_FILENO)
+    guard failure != 0, failure != EPIPE else { return }
+    firstOutputFailure.withLock { $0 = $0 ?? failure }
+  }
+
+  static func writeError(_ text: String) { _ = write(text + "\n", to: STDERR_FILENO) }
+  static func writeErrorRaw(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+
+  /// Returns 0, or what `errno` said.
+  private static func write(_ text: String, to descriptor: Int32) -> Int32 {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let written = bytes.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
       if written > 0 {
         bytes = bytes.dropFirst(written)
       } else if errno != EINTR && errno != EAGAIN {
-        return
+        return errno
       }
     }
+    return 0
   }
 
   /// The width of the terminal on standard error; 80 where it is not known.

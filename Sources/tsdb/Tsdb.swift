@@ -53,20 +53,14 @@ enum Main {
       } else {
         try command.run()
       }
-      return ExitStatus.done.rawValue
+      return Terminal.outputFailure.map(reportOutput) ?? ExitStatus.done.rawValue
     } catch let findings as Findings {
       return findings.status.rawValue
     } catch  where isParserError(error) {
-      return report(parserError: error)
+      return report(parserError: error, arguments: arguments)
     } catch {
       let failure = Failure(error)
-      if arguments.contains("--json") {
-        Terminal.writeError(JSONText.encode(["error": failure]))
-      } else {
-        Terminal.writeError(
-          failure.text(
-            style: Style(isTerminal: Terminal.isErrorTerminal, environment: Invocation.environment)))
-      }
+      report(failure, asJSON: arguments.contains("--json"))
       return failure.status
     }
   }
@@ -79,14 +73,40 @@ enum Main {
     }
   }
 
-  private static func report(parserError error: any Error) -> Int32 {
+  private static func report(parserError error: any Error, arguments: [String]) -> Int32 {
     let code = Tsdb.exitCode(for: error)
     let text = Tsdb.fullMessage(for: error)
-    if code.isSuccess {
-      if !text.isEmpty { Terminal.writeOutput(text) }
-    } else {
-      Terminal.writeError(text)
+    guard code.isSuccess else {
+      if arguments.contains("--json") {
+        Terminal.writeOutput(
+          JSONText.encode(["error": Failure(usage: Tsdb.message(for: error), status: code.rawValue)]))
+      }
+      Terminal.writeError(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
+      return code.rawValue
     }
-    return code.rawValue
+    // A script that calls "tsdb migrate" and stops there must not take the help for success.
+    guard arguments.contains(where: isRequestForText) else {
+      Terminal.writeError("error: a command is missing\n\n" + text)
+      return ExitStatus.usage.rawValue
+    }
+    if !text.isEmpty { Terminal.writeOutput(text) }
+    return Terminal.outputFailure.map(reportOutput) ?? code.rawValue
+  }
+
+  private static func isRequestForText(_ argument: String) -> Bool {
+    ["-h", "--help", "help", "--version"].contains(argument) || argument.contains("-help")
+      || argument.hasPrefix("--generate-completion-script") || argument.hasPrefix("--experimental-")
+  }
+
+  /// The document on standard output for programs, the text on standard error for people.
+  private static func report(_ failure: Failure, asJSON: Bool) {
+    if asJSON { Terminal.writeOutput(JSONText.encode(["error": failure])) }
+    Terminal.writeError(
+      failure.text(style: Style(isTerminal: Terminal.isErrorTerminal, environment: Invocation.environment)))
+  }
+
+  private static func reportOutput(_ failure: Int32) -> Int32 {
+    Terminal.writeError("error: the result could not be written: \(String(cString: strerror(failure)))")
+    return ExitStatus.failed.rawValue
   }
 }

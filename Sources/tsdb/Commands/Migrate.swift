@@ -136,7 +136,8 @@ struct MigrateVerifyCommand: AsyncParsableCommand {
 
   func run() async throws {
     let invocation = Invocation(global)
-    let result = try await MigrateVerify(name: name).run(try await invocation.access())
+    let plain = name.map { $0.hasSuffix(".sql") ? String($0.dropLast(4)) : $0 }
+    let result = try await MigrateVerify(name: plain).run(try await invocation.access())
     invocation.print(result) { $0.text(style: $1) }
     if result.hasFindings { throw Findings(status: .findings) }
   }

@@ -164,6 +164,19 @@ without_tickets() {
   down "$s"
   down "$s, again"
   same "$s: the down files leave nothing" "$empty" "$(schema)"
+
+  # File by file: each down file undoes its own file and nothing else.
+  s='file by file'
+  local i stages=()
+  for i in "${!files[@]}"; do
+    stages[i]=$(schema)
+    succeeds "$s: ${files[i]}.sql" sql -1 -f "$root/migrations/${files[i]}.sql"
+    succeeds "$s: ${files[i]}.verify.sql" sql -1 -f "$root/migrations/${files[i]}.verify.sql"
+  done
+  for ((i = ${#files[@]} - 1; i >= 0; i--)); do
+    succeeds "$s: ${files[i]}.down.sql" sql -1 -f "$root/migrations/${files[i]}.down.sql"
+    same "$s: ${files[i]}.down.sql leaves what was there before" "${stages[i]}" "$(schema)"
+  done
 }
 
 truncate_all() {
@@ -183,15 +196,18 @@ concurrency() {
   allowed=$(cat "$scratch"/* | sort | uniq -c | tr -s ' \n' ' ')
   same "$s: rate limit under 8 connections, 200 calls, maximum 50" "$allowed" ' 150 f 50 t '
 
-  # A rating that commits later but began later wins, also when both run at once.
+  # The rating of the transaction that began later wins, whichever commits first.
+  # For c-2 the older one waits for the newer one, which it cannot see yet.
   value "insert into public.support_troubleshooting_sessions (session_id, customer_email, problem_description) values ('c-1', 'c', 'c'), ('c-2', 'c', 'c')" >/dev/null
-  sql -1 -c "insert into public.support_troubleshooting_feedback (session_id, customer_email, rating) values ('c-1', 'c', 1)" -c 'select pg_sleep(1)' >/dev/null &
+  rate() { echo "insert into public.support_troubleshooting_feedback (session_id, customer_email, rating) values ('$1', 'c', $2)"; }
+  sql -1 -c "$(rate c-1 1)" -c 'select pg_sleep(1)' >/dev/null &
   jobs=($!)
-  sql -1 -c 'select pg_sleep(0.7)' -c "insert into public.support_troubleshooting_feedback (session_id, customer_email, rating) values ('c-2', 'c', 1)" >/dev/null &
+  sql -1 -c 'select pg_sleep(0.8)' -c "$(rate c-2 1)" >/dev/null &
   jobs+=($!)
-  sleep 0.3
-  value "insert into public.support_troubleshooting_feedback (session_id, customer_email, rating) values ('c-2', 'c', 5)" >/dev/null
-  value "insert into public.support_troubleshooting_feedback (session_id, customer_email, rating) values ('c-1', 'c', 5)" >/dev/null
+  sleep 0.4
+  sql -1 -c "$(rate c-2 5)" -c 'select pg_sleep(1)' >/dev/null &
+  jobs+=($!)
+  value "$(rate c-1 5)" >/dev/null
   wait "${jobs[@]}"
   same "$s: the newest of two simultaneous ratings" \
     "$(value "select string_agg(customer_satisfaction_score::text, ',') from public.support_troubleshooting_sessions where session_id in ('c-1', 'c-2')")" '5,5'
@@ -412,6 +428,14 @@ with_foreign_tickets() {
   up "$s, granted"
   same "$s, granted: two foreign keys" "$(foreign_keys)" "$both_keys"
   down "$s"
+  up "$s, before the orphans"
+  value 'alter table public.support_troubleshooting_sessions drop constraint support_troubleshooting_sessions_ticket_id_fkey;
+         alter table public.support_troubleshooting_feedback drop constraint support_troubleshooting_feedback_ticket_id_fkey' >/dev/null
+  row TKT-lost >/dev/null
+  up "$s, orphans, unreadable"
+  contains "$s: orphans that cannot be counted" "$messages" 'no se sabe cuántas sesiones apuntan'
+  same "$s: the keys are not validated" "$(foreign_keys)" "${both_keys//SET NULL/SET NULL NOT VALID}"
+  down "$s, orphans, unreadable"
   super -c 'drop table public.support_tickets' >/dev/null
 }
 

@@ -24,15 +24,17 @@ import Testing
     let psql = try #require(try server.clientProgram("psql")).string
     let busy = "select count(*) from generate_series(1, 100000000000::bigint) n where n % 7 = 8"
     let (client, _) = try Command.start([psql, "-d", url, "-c", busy])
+    defer { client.terminate() }
     while try project.query(
       "select count(*) from pg_stat_activity where query = '\(busy.filter { $0 != "'" })'") != "1"
     {
       usleep(10000)
     }
     usleep(100_000)
-    kill(try #require(try server.status().processID), SIGKILL)
+    let postmaster = try #require(try server.status().processID)
+    kill(postmaster, SIGKILL)
+    while try project.processes().contains(postmaster) { usleep(1000) }
     #expect(try server.start().outcome == .started)
-    client.waitUntilExit()
     #expect(try project.query("select 1") == "1")
   }
 

@@ -120,6 +120,7 @@ extension ServerInstallation: CustomTestStringConvertible {
     let (client, _) = try Command.start([
       psql, "-d", try server.connectionSettings().url, "-c", "select pg_sleep(60)",
     ])
+    defer { client.terminate() }
     while try project.query("select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'")
       != "1"
     {
@@ -130,7 +131,6 @@ extension ServerInstallation: CustomTestStringConvertible {
     }
     #expect(error?.code == .timeout)
     #expect(try server.stop(.fast) == .stopped)
-    client.waitUntilExit()
   }
 }
 

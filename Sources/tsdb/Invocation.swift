@@ -1,3 +1,4 @@
+import Logging
 import Migrations
 import Operations
 
@@ -37,6 +38,12 @@ struct Invocation {
     return result
   }()
 
+  /// Debug lines with --verbose, else warnings and worse.
+  private var logger: Logger {
+    let level: Logger.Level = options.verbose ? .debug : .warning
+    return Logger(label: "tsdb") { _ in StandardErrorLog(logLevel: level) }
+  }
+
   func project() throws -> Project {
     try Project(containing: options.project, environment: Self.environment)
   }
@@ -51,7 +58,7 @@ struct Invocation {
     }
     var runOptions = project.configuration.runOptions
     try adjust(&runOptions)
-    return DatabaseAccess(project: project, settings: settings, options: runOptions, report: progress.report)
+    return DatabaseAccess(project: project, settings: settings, options: runOptions, report: progress.report, logger: logger)
   }
 
   /// Prints a result: as JSON, or as the text that `text` makes of it.

@@ -1,4 +1,5 @@
 import LocalServer
+import Logging
 import Migrations
 import Postgres
 
@@ -8,15 +9,18 @@ public struct DatabaseAccess: Sendable {
   public let settings: Postgres.ConnectionSettings
   public let options: RunOptions
   public let report: RunReporter
+  /// Gets what helps to find a fault; what a person should know goes to ``report``.
+  public let logger: Logger
 
   public init(
     project: Project, settings: Postgres.ConnectionSettings, options: RunOptions,
-    report: @escaping RunReporter = { _ in }
+    report: @escaping RunReporter = { _ in }, logger: Logger = Logger(label: "tsdb")
   ) {
     self.project = project
     self.settings = settings
     self.options = options
     self.report = report
+    self.logger = logger
   }
 
   var history: MigrationHistory {
@@ -46,6 +50,12 @@ public struct DatabaseAccess: Sendable {
     let result = try await session.run { connection in
       do {
         let server = try ServerFacts(on: connection)
+        logger.debug(
+          "connected",
+          metadata: [
+            "database": "\(server.database)", "role": "\(server.role)", "server": "\(server.versionNumber)",
+            "pooled": "\(server.isPooled)",
+          ])
         if let refusal = server.refusalToRead() { throw refusal }
         let runner = MigrationRunner(
           history: history, options: options, server: server, ignoredDrift: ignoredDrift, watch: watch,

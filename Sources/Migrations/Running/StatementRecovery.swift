@@ -28,7 +28,7 @@ struct StatementRecovery {
     switch statement.kind {
     case .createIndex(let index): return try recoverIndex(index, on: connection)
     case .dropIndex(let names, _): return try recoverDrop(names, on: connection)
-    case .reindex: try dropReindexRemains(on: connection)
+    case .reindex(let scope, let target, _): try dropReindexRemains(scope, target, on: connection)
     case .detachPartitionConcurrently(let table, let partition):
       return try recoverDetach(partition, of: table, on: connection)
     case .createDatabase(let name):
@@ -75,8 +75,8 @@ struct StatementRecovery {
       guard let found = try IndexState.find(index, on: connection), !found.isValid, found.builder == nil
       else { return }
       try drop(found.identity, on: connection)
-    case .reindex:
-      try dropReindexRemains(on: connection)
+    case .reindex(let scope, let target, _):
+      try dropReindexRemains(scope, target, on: connection)
     default: break
     }
   }
@@ -135,21 +135,41 @@ struct StatementRecovery {
     return tell(.isDone, "the pending detach was finalised")
   }
 
-  /// REINDEX CONCURRENTLY that died leaves invalid indexes with the suffixes `_ccnew` and `_ccold`.
+  /// REINDEX CONCURRENTLY that died leaves invalid indexes with the suffixes `_ccnew` and `_ccold`,
+  /// on the tables and on their TOAST tables.
   ///
   /// Source: PostgreSQL manual, REINDEX, "Rebuilding Indexes Concurrently".
-  private func dropReindexRemains(on connection: borrowing Connection) throws {
+  private func dropReindexRemains(
+    _ scope: ReindexScope, _ target: ObjectReference?, on connection: borrowing Connection
+  ) throws {
     let remains = try connection.query(
       """
       select format('%I.%I', n.nspname, c.relname)
       from pg_catalog.pg_index i
         join pg_catalog.pg_class c on c.oid = i.indexrelid
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$' and n.nspname !~ '^pg_'
+      where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$' and n.nspname <> 'pg_catalog'
         and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.relid = i.indrelid)
+        and \(Self.isReindexed(scope))
       order by 1
-      """)
+      """, [target?.quoted])
     for row in 0..<remains.rowCount { try drop(remains.text(row, 0), on: connection) }
+  }
+
+  /// SQL that says whether the index `i` stands on a table that REINDEX of `$1` works on.
+  private static func isReindexed(_ scope: ReindexScope) -> String {
+    let relations = "select relid from pg_partition_tree(to_regclass($1)) union select to_regclass($1)"
+    let tables =
+      switch scope {
+      case .table: relations
+      case .index: "select indrelid from pg_catalog.pg_index where indexrelid in (\(relations))"
+      case .schema: "select oid from pg_catalog.pg_class where relnamespace = to_regnamespace($1)"
+      case .database, .system: "select i.indrelid where coalesce($1, '') is not null"
+      }
+    return """
+      (i.indrelid in (\(tables)) or i.indrelid in (
+        select reltoastrelid from pg_catalog.pg_class where oid in (\(tables))))
+      """
   }
 
   private func drop(_ index: String, on connection: borrowing Connection) throws {

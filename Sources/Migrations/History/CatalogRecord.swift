@@ -54,6 +54,15 @@ final class CatalogRecord {
       sql: baseline + upserts(change.written) + deletions(change.removed))
   }
 
+  /// What the live catalogue has that is not recorded, for a file that an interrupted run began:
+  /// nobody noted what was there before it.
+  func changeSinceRecord(on connection: borrowing Connection) throws -> Change {
+    let drift = try drift(on: connection)
+    guard let tracker, !isBaselineMissing else { return try change(on: connection, isComplete: true) }
+    return Change(
+      fingerprintBefore: nil, fingerprint: tracker.fingerprint.description, sql: recording(drift))
+  }
+
   /// Makes the last change the known state; call after the commit.
   func committed() {
     if let pending { tracker?.apply(pending) }

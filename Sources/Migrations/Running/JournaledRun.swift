@@ -34,11 +34,14 @@ struct JournaledRun {
     guard try open(replacing: entry, on: connection) else { return .appliedElsewhere }
     defer { if !connection.isBroken { _ = try? connection.execute(SessionState.reset) } }
     let recorded = try journal.read(on: connection)
+    let isContinued = !recorded.isEmpty
     for (index, statement) in prepared.statements.enumerated() {
       try runOne(statement, index: index, recorded: recorded[index], on: connection)
       if Task.isCancelled { throw MigrationError.interrupted(kept: kept(before: index + 1)) }
     }
-    try close(milliseconds: (ContinuousClock.now - start).milliseconds, entry: entry, on: connection)
+    try close(
+      milliseconds: (ContinuousClock.now - start).milliseconds, entry: entry, isContinued: isContinued,
+      on: connection)
     return .applied(
       milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
   }
@@ -85,10 +88,15 @@ struct JournaledRun {
     if runner.server.isPooled { try connection.execute(SessionState.reset) }
   }
 
-  private func close(milliseconds: Int64, entry: HistoryEntry?, on connection: borrowing Connection) throws {
+  private func close(
+    milliseconds: Int64, entry: HistoryEntry?, isContinued: Bool, on connection: borrowing Connection
+  ) throws {
     let file = prepared.file
     try connection.execute(session.begin + SessionState.reset + "set local client_encoding = 'UTF8'")
-    let change = try runner.catalog.change(on: connection, isComplete: true)
+    let change =
+      isContinued
+      ? try runner.catalog.changeSinceRecord(on: connection)
+      : try runner.catalog.change(on: connection, isComplete: true)
     var record = prepared.record(milliseconds: milliseconds)
     record.fingerprintBefore = change.fingerprintBefore
     record.fingerprint = change.fingerprint

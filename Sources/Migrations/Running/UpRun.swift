@@ -64,7 +64,10 @@ extension MigrationRunner {
     try ensureHistory(on: connection)
     let recorded = Dictionary(plan.entries.map { ($0.name, $0.history) }) { first, _ in first }
     var result = UpResult()
-    if !prepared.isEmpty { result.driftCount = try warnOfDrift(on: connection) }
+    // What an interrupted file has made so far is recorded when it is done.
+    if !prepared.isEmpty, plan.entries(.interrupted).isEmpty {
+      result.driftCount = try warnOfDrift(on: connection)
+    }
     for (index, script) in prepared.enumerated() {
       let name = script.file.name
       report(.started(name: name, index: index, total: prepared.count))

@@ -1,10 +1,14 @@
+import Synchronization
 import TestSupport
 import Testing
 
-/// Each case kills or disturbs a command at many moments; see ``FaultHarness``.
-///
-/// `TSDB_FAULTS` says how many times, `TSDB_TEST_SEED` which moments.
-@Suite(.serialized, .seeded) struct `Faults` {
+/// Commands that are killed and disturbed, that meet one another, and that meet the application.
+@Suite(.serialized, .seeded) struct `Faults` {}
+
+extension Faults {
+  /// Each case disturbs a command at many moments; see ``FaultHarness``.
+  ///
+  /// `TSDB_FAULTS` says how many times, `TSDB_TEST_SEED` at which moments.
   @Suite(.serialized) struct `No dirty state` {
     @Test(arguments: Fault.allCases)
     func `migrate up finishes what a fault interrupted`(fault: Fault) async throws {
@@ -29,10 +33,26 @@ import Testing
     private func disturb<Subject: FaultSubject>(
       _: Subject.Type, by fault: Fault, scale: Double = 1
     ) async throws {
-      try await PostgresCluster.with { cluster in
-        let tally = try await FaultHarness<Subject>(fault, on: cluster, share: scale * fault.share).run()
-        #expect(tally.hit > 0 || !FaultCount.isFull, "no fault met a running command")
-      }
+      let cluster = try await Self.cluster.value
+      let measure = try await Self.measure(Subject.self, on: cluster)
+      let harness = FaultHarness<Subject>(fault, on: cluster, measure: measure, share: scale * fault.share)
+      let tally = try await harness.run()
+      #expect(tally.hit > 0 || !FaultCount.isFull, "no fault met a running command")
+    }
+
+    /// One server for all cases, which run one after another: most of them crash it.
+    private static let cluster = Task { try await PostgresCluster.create() }
+
+    private static let measures = Mutex<[String: FaultMeasure]>([:])
+
+    private static func measure<Subject: FaultSubject>(
+      _: Subject.Type, on cluster: PostgresCluster
+    ) async throws -> FaultMeasure {
+      let name = "\(Subject.self)"
+      if let measure = measures.withLock({ $0[name] }) { return measure }
+      let measure = try await FaultHarness<Subject>.measureUndisturbed(on: cluster)
+      measures.withLock { $0[name] = measure }
+      return measure
     }
   }
 }

@@ -173,7 +173,7 @@ enum MixedProject {
         "seed_\(number)",
         """
         insert into settings select 'seed \(number) ' || n, 'x' from generate_series(1, 3000) n on conflict do nothing;
-        insert into run_count select 'seed_\(number)';
+        insert into run_count select 'seed_\(number)' where true;
 
         """
       )

@@ -43,7 +43,7 @@ public enum FaultMoment: Sendable, CustomStringConvertible {
 }
 
 /// How long a command takes and how many statements it sends when nothing disturbs it.
-struct FaultMeasure: Sendable {
+public struct FaultMeasure: Sendable {
   let duration: Duration
   let statements: Int
 }
@@ -101,10 +101,17 @@ struct FaultInjector: Sendable {
     case .terminateTool: run.send(signal: SIGTERM)
     case .killBackend: return strikeBackend(SIGKILL)
     case .terminateBackend: return strikeBackend(SIGTERM)
-    // The caller does it, since it has to wait.
-    case .killServer: break
+    case .killServer: return strikeServer()
     case .cutConnection: return relay?.cut() ?? false
     }
+    return run.isRunning
+  }
+
+  /// The first blow of ``PostgresCluster/kill9()``, at once; the caller waits for the rest.
+  private func strikeServer() -> Bool {
+    if let postmaster = cluster.postmasterProcessID { kill(postmaster, SIGSTOP) }
+    log.read()
+    if let backend = log.backend, cluster.isBackend(backend) { kill(backend, SIGKILL) }
     return run.isRunning
   }
 

@@ -4,7 +4,7 @@ import Synchronization
 /// How many faults a run of the tests injects.
 public enum FaultCount {
   /// `TSDB_FAULTS`, else a sample that `make test` has time for.
-  public static let perScenario = number("TSDB_FAULTS") ?? 6
+  public static let perScenario = number("TSDB_FAULTS") ?? 4
 
   /// Whether the full count was asked for rather than the sample.
   public static var isFull: Bool { perScenario >= 50 }
@@ -12,8 +12,8 @@ public enum FaultCount {
   /// `TSDB_FAULT_ROUND`: the only round to run.
   static let onlyRound = number("TSDB_FAULT_ROUND")
 
-  /// A share of the count, at least two.
-  public static func rounds(share: Double) -> Int { max(2, Int((Double(perScenario) * share).rounded())) }
+  /// A share of the count, at least one.
+  public static func rounds(share: Double) -> Int { max(1, Int((Double(perScenario) * share).rounded())) }
 
   private static func number(_ name: String) -> Int? {
     ProcessInfo.processInfo.environment[name].flatMap { Int($0) }

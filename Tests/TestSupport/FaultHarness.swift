@@ -35,15 +35,18 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
   public let fault: Fault
   private let cluster: PostgresCluster
   private let rounds: Int
+  private let measure: FaultMeasure
 
   /// How long a command may take until it ends, and how long all its repetitions.
-  private let runLimit = Duration.seconds(90)
-  private let recoveryLimit = Duration.seconds(150)
+  private static var runLimit: Duration { .seconds(90) }
+  private static var recoveryLimit: Duration { .seconds(150) }
 
+  /// - Parameter measure: what an undisturbed run takes; see ``measureUndisturbed(on:)``.
   /// - Parameter share: which part of ``FaultCount/perScenario`` is run; slow faults get less.
-  public init(_ fault: Fault, on cluster: PostgresCluster, share: Double = 1) {
+  public init(_ fault: Fault, on cluster: PostgresCluster, measure: FaultMeasure, share: Double = 1) {
     self.fault = fault
     self.cluster = cluster
+    self.measure = measure
     rounds = FaultCount.rounds(share: share)
   }
 
@@ -51,7 +54,6 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
   @discardableResult
   public func run() async throws -> FaultTally {
     let seed = SeedTrait.seed
-    let measure = try await measureUndisturbed()
     var tally = FaultTally("\(fault.rawValue) during \(Subject.command.joined(separator: " "))")
     for round in 0..<rounds where FaultCount.onlyRound.map({ $0 == round }) ?? true {
       var generator = SeededGenerator(seed: seed &+ UInt64(round) &* 0x9e37_79b9)
@@ -70,12 +72,14 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     return tally
   }
 
-  private func measureUndisturbed() async throws -> FaultMeasure {
+  /// Runs the command undisturbed, checks its subject, and measures.
+  public static func measureUndisturbed(on cluster: PostgresCluster) async throws -> FaultMeasure {
     var measures: [FaultMeasure] = []
     for _ in 0..<3 {
       let subject = try await Subject.prepare(on: cluster)
       let log = ServerLogTail(cluster, database: subject.database)
-      let result = try await start(subject).finish(within: runLimit)
+      let result = try await start(subject, url: cluster.url(database: subject.database))
+        .finish(within: runLimit)
       guard result.exitStatus == 0 else { throw TestSupportError("undisturbed: \(result)") }
       try await subject.checkInterrupted()
       try await subject.checkFinished()
@@ -87,9 +91,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     return measures.sorted { $0.duration < $1.duration }[1]
   }
 
-  private func start(_ subject: Subject, through relay: ConnectionRelay? = nil) throws -> ToolRun {
-    let url = relay?.url(database: subject.database) ?? cluster.url(database: subject.database)
-    return try ToolRun.start(
+  private static func start(_ subject: Subject, url: String) throws -> ToolRun {
+    try ToolRun.start(
       ["-C", subject.project.path] + Subject.command, environment: ["DATABASE_URL": url],
       directory: subject.project.path)
   }
@@ -99,10 +102,11 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     let relay = fault == .cutConnection ? try ConnectionRelay(to: cluster) : nil
     defer { relay?.close() }
     let log = ServerLogTail(cluster, database: subject.database)
-    let run = try start(subject, through: relay)
+    let url = cluster.url(database: subject.database)
+    let run = try Self.start(subject, url: relay?.url(database: subject.database) ?? url)
     let injector = FaultInjector(fault: fault, cluster: cluster, run: run, log: log, relay: relay)
     trace.injection = try await injector.inject(at: moment)
-    let result = try await run.finish(within: runLimit)
+    let result = try await run.finish(within: Self.runLimit)
     trace.disturbed = result
     try expectPossibleEnd(result)
     if fault == .killServer { try await cluster.start() }
@@ -129,15 +133,16 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
   }
 
   private func runUntilDone(_ subject: Subject, _ trace: inout FaultTrace) async throws {
-    let deadline = ContinuousClock.now + recoveryLimit
+    let deadline = ContinuousClock.now + Self.recoveryLimit
     while ContinuousClock.now < deadline {
-      let result = try await start(subject).finish(within: runLimit)
+      let url = cluster.url(database: subject.database)
+      let result = try await Self.start(subject, url: url).finish(within: Self.runLimit)
       trace.repetitions.append(result)
       if result.exitStatus == 0 { return }
       guard result.exitStatus == 75 else { throw FaultFinding("run again, the command ended with \(result)") }
       try await Task.sleep(for: .milliseconds(100))
     }
-    throw FaultFinding("the command did not end with 0 in \(recoveryLimit)")
+    throw FaultFinding("the command did not end with 0 in \(Self.recoveryLimit)")
   }
 
   private func waitUntilServerAnswers() async throws {

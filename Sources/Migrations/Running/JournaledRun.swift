@@ -11,7 +11,7 @@ struct JournaledRun {
   let prepared: PreparedScript
   let journal: StatementJournal
   /// Behind a pooler, what holds the runner's lock; directly connected, the session does.
-  private var cover: LockCover?
+  private(set) var cover: LockCover?
 
   init(_ runner: MigrationRunner, _ prepared: PreparedScript) {
     self.runner = runner
@@ -46,7 +46,7 @@ struct JournaledRun {
       milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
   }
 
-  private var session: SessionState {
+  var session: SessionState {
     SessionState(
       lockTimeout: prepared.file.directives.lockTimeout ?? runner.options.lockTimeout,
       statementTimeout: prepared.file.directives.statementTimeout ?? .zero, server: runner.server)
@@ -116,8 +116,12 @@ struct JournaledRun {
     let checksum = try checksum(of: statement)
     // Settings live in the session, so a run that continues must make them again.
     if statement.isSessionSetting {
-      try perform(statement, index: index, on: connection) { () throws(PostgresError) in
-        _ = try connection.query(statement.text)
+      do {
+        try perform(statement, index: index, on: connection) { () throws(PostgresError) in
+          _ = try connection.query(statement.text)
+        }
+      } catch let refusal as StatementRefusal {
+        throw try failure(refusal, index: index, on: connection)
       }
       return
     }
@@ -185,46 +189,6 @@ struct JournaledRun {
     return false
   }
 
-  /// Intent, statement, outcome: for what cannot run in a transaction.
-  private func runWithIntent(
-    _ statement: SQLStatement, index: Int, checksum: String, recorded: StatementJournal.Entry?,
-    on connection: borrowing Connection
-  ) throws {
-    let recovery = StatementRecovery(run: self, statement: statement)
-    let line = statement.start.line
-    try cover?.check()
-    try resetBehindPooler(connection)
-    let outcome: StatementRecovery.Outcome
-    do {
-      outcome = try recorded == nil ? recovery.inspectFresh(on: connection) : recovery.recover(on: connection)
-    } catch {
-      if !connection.isBroken, index == 0 { try connection.execute(journal.removalIfEmpty) }
-      throw error
-    }
-    if outcome == .mustRun {
-      try connection.execute(journal.recording(.started, ordinal: index, line: line, checksum: checksum))
-      do {
-        // Waiting for old snapshots counts as waiting for a lock, and a short timeout would leave
-        // an invalid index behind; its own lock makes no reader or writer wait.
-        if !runner.server.isPooled { try connection.execute("set lock_timeout = 0") }
-        try resetBehindPooler(connection)
-        try perform(statement, index: index, on: connection) { () throws(PostgresError) in
-          _ = try connection.query(statement.text)
-        }
-        if !runner.server.isPooled {
-          try connection.execute("set lock_timeout = \(session.lockTimeout.milliseconds)")
-        }
-      } catch let refusal as StatementRefusal {
-        if !connection.isBroken {
-          try recovery.cleanUpAfterFailure(on: connection)
-          try connection.execute(journal.withdrawing(ordinal: index))
-        }
-        throw try failure(refusal, index: index, on: connection)
-      }
-    }
-    try connection.execute(journal.recording(.done, ordinal: index, line: line, checksum: checksum))
-  }
-
   /// What ran already must not have changed, and what ran must still be there.
   private func refuseEditedStatements(_ recorded: [Int: StatementJournal.Entry]) throws {
     let name = prepared.file.name
@@ -246,14 +210,14 @@ struct JournaledRun {
     }
   }
 
-  private func perform(
+  func perform(
     _ statement: SQLStatement, index: Int, on connection: borrowing Connection,
     _ body: () throws(PostgresError) -> Void
   ) throws {
     try runner.perform(statement, index: index, of: prepared, on: connection, body)
   }
 
-  private func failure(
+  func failure(
     _ refusal: StatementRefusal, index: Int, on connection: borrowing Connection
   ) throws -> any Error {
     let kept = kept(before: index)

@@ -68,18 +68,43 @@ struct StatementRecovery {
     }
   }
 
-  /// After the server refused the statement while we were connected: an invalid index is ours.
-  func cleanUpAfterFailure(on connection: borrowing Connection) throws {
-    switch statement.kind {
-    case .createIndex(let index) where index.concurrently:
-      guard let found = try IndexState.find(index, on: connection), !found.isValid, found.builder == nil
-      else { return }
-      try drop(found.identity, on: connection)
-    case .reindex(let scope, let target, _):
-      try dropReindexRemains(scope, target, on: connection)
-    default: break
+  /// What a statement that did not end well has left.
+  enum Remains {
+    case nothing
+    case everything
+    case half
+  }
+
+  /// Looks, after `error`, at what is left of the statement, and drops what is of no use.
+  func remains(of error: PostgresError, on connection: borrowing Connection) throws -> Remains {
+    // Refused: what is there was there before, but for what cannot be built to its end.
+    let isRefused = !error.isCancellation && !error.isLockTimeout
+    do {
+      switch statement.kind {
+      case .createIndex(let index) where index.concurrently:
+        guard let found = try IndexState.find(index, on: connection) else { return .nothing }
+        if found.isValid { return isRefused ? .nothing : .everything }
+        guard found.builder == nil, mayWait else { return .half }
+        try drop(found.identity, on: connection)
+        return .nothing
+      case .reindex(let scope, let target, _):
+        guard mayWait else { return .half }
+        try dropReindexRemains(scope, target, on: connection)
+        return .nothing
+      case .dropIndex, .detachPartitionConcurrently, .createDatabase, .dropDatabase:
+        // The next run asks the catalogue; withdrawn, it would meet what is half done.
+        return isRefused ? .nothing : .half
+      default:
+        return .nothing
+      }
+    } catch let error as PostgresError where error.isLockTimeout || error.isCancellation {
+      return .half
     }
   }
+
+  /// Whether a wait for other sessions ends soon: after an interruption nobody wants to wait, and
+  /// behind a pooler no timeout can be set.
+  private var mayWait: Bool { !(runner.server.isPooled && Task.isCancelled) }
 
   private func recoverIndex(_ index: IndexCreation, on connection: borrowing Connection) throws -> Outcome {
     guard let found = try waitForBuilder(of: index, on: connection) else {

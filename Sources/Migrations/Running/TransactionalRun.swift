@@ -124,7 +124,6 @@ extension MigrationRunner {
     } catch {
       throw StatementRefusal(error: error, statement: statement)
     }
-    guard !Task.isCancelled else { throw StatementRefusal.interrupted(statement) }
   }
 
   private func reportNotices(

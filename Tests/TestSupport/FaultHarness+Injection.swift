@@ -95,6 +95,7 @@ struct FaultInjector: Sendable {
 
   /// Whether the command was running when it was struck.
   private func strike() -> Bool {
+    let wasRunning = run.isRunning
     switch fault {
     case .killTool: run.send(signal: SIGKILL)
     case .interruptTool: run.send(signal: SIGINT)
@@ -104,15 +105,16 @@ struct FaultInjector: Sendable {
     case .killServer: return strikeServer()
     case .cutConnection: return relay?.cut() ?? false
     }
-    return run.isRunning
+    return wasRunning
   }
 
   /// The first blow of ``PostgresCluster/kill9()``, at once; the caller waits for the rest.
   private func strikeServer() -> Bool {
+    let wasRunning = run.isRunning
     if let postmaster = cluster.postmasterProcessID { kill(postmaster, SIGSTOP) }
     log.read()
     if let backend = log.backend, cluster.isBackend(backend) { kill(backend, SIGKILL) }
-    return run.isRunning
+    return wasRunning
   }
 
   /// The backend may be yet to come: the command needs a while to connect.
@@ -120,7 +122,7 @@ struct FaultInjector: Sendable {
     while run.isRunning {
       log.read()
       if let backend = log.backend {
-        return cluster.isBackend(backend) && kill(backend, signal) == 0 && run.isRunning
+        return cluster.isBackend(backend) && run.isRunning && kill(backend, signal) == 0
       }
       usleep(200)
     }

@@ -50,7 +50,9 @@ public struct FaultTally: Sendable, CustomStringConvertible {
   mutating func count(_ trace: FaultTrace) {
     guard let injection = trace.injection else { return }
     injected += 1
-    if injection.isHit { hit += 1 }
+    // SIGKILL leaves no doubt.
+    let isHit = trace.disturbed?.signal == SIGKILL || injection.isHit
+    if isHit { hit += 1 }
     if let result = trace.disturbed { disturbedStatuses[result.end, default: 0] += 1 }
     for result in trace.repetitions {
       if let status = result.exitStatus { statuses[status, default: 0] += 1 }

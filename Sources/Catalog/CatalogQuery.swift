@@ -1,15 +1,13 @@
 import Postgres
 
-/// Which groups a read covers.
-enum CatalogScope: Sendable, Equatable {
+/// How much of the catalogue a query reads.
+enum CatalogScope: Sendable {
   case everything
-  /// Only these; never of kind `other`.
-  case groups(Set<CatalogGroup>)
+  /// The groups whose ids are parameters `$1` to `$4`, each an `oid[]`: relations, routines, types
+  /// and schemas.
+  case groups
 
-  func ids(_ kind: CatalogGroup.Kind) -> [UInt32] {
-    guard case .groups(let groups) = self else { return [] }
-    return groups.lazy.filter { $0.kind == kind }.map(\.id).sorted()
-  }
+  static let parameters: [CatalogGroup.Kind] = [.relation, .routine, .type, .schema]
 }
 
 /// The text of the query that reads a scope of the catalogue.
@@ -47,20 +45,13 @@ struct CatalogQuery {
   }
 
   private var sections: [String] {
-    switch scope {
-    case .everything:
-      return [schemas] + relationSections + routineSections + typeSections + otherSections
-    case .groups:
-      var sections: [String] = []
-      if !scope.ids(.schema).isEmpty { sections.append(schemas) }
-      if !scope.ids(.relation).isEmpty { sections += relationSections }
-      if !scope.ids(.routine).isEmpty { sections += routineSections }
-      if !scope.ids(.type).isEmpty { sections += typeSections }
-      return sections
+    let parts = [schemas] + relationSections + routineSections + typeSections
+    return switch scope {
+    case .everything: parts + otherSections
+    case .groups: parts
     }
   }
 
-  /// One pass over the comments for a full read; for a few groups the index is quicker.
   private var comment: String {
     let condition = "d.classoid = o.class and d.objoid = o.object and d.objsubid = o.column_number"
     return "(select d.description from pg_description as d where \(condition))"
@@ -99,9 +90,8 @@ extension CatalogQuery {
 
   /// A further condition that keeps to the scope's groups of one kind; empty for a full read.
   func restriction(_ id: String, _ kind: CatalogGroup.Kind) -> String {
-    guard case .groups = scope else { return "" }
-    let ids = scope.ids(kind).map(String.init).joined(separator: ",")
-    return "and \(id) = any ('{\(ids)}'::oid[])"
+    guard case .groups = scope, let index = CatalogScope.parameters.firstIndex(of: kind) else { return "" }
+    return "and \(id) = any ($\(index + 1))"
   }
 
   /// An access list as text, one entry a line in byte order; null where it is empty.
@@ -118,17 +108,17 @@ extension CatalogQuery {
   /// leaves out as well.
   static func options(_ expression: String) -> String {
     """
-    (select string_agg(entry, ', ' order by entry collate "C") from unnest(\(expression)) as entry \
-    where entry not like 'pg\\_attver=%')
+    case when \(expression) is not null then (select string_agg(entry, ', ' order by entry collate "C") \
+    from unnest(\(expression)) as entry where entry not like 'pg\\_attver=%') end
     """
   }
 
   /// Options of foreign objects, without the values of those that may be secrets.
   static func foreignOptions(_ expression: String) -> String {
     """
-    (select string_agg(entry, ', ' order by entry collate "C") from (
+    case when \(expression) is not null then (select string_agg(entry, ', ' order by entry collate "C") from (
       select regexp_replace(option, '^([^=]*(pass|secret|token|key|credential)[^=]*)=.*$', '\\1=…', 'i') as entry
-      from unnest(\(expression)) as option) as redacted)
+      from unnest(\(expression)) as option) as redacted) end
     """
   }
 

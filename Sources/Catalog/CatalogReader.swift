@@ -4,14 +4,30 @@ import Postgres
 struct CatalogReader: Sendable {
   var excludedSchemas: [String] = []
 
-  /// Runs the query for `scope` and returns its rows, in no particular order.
-  func read(
-    _ scope: CatalogScope, on connection: borrowing Connection
-  ) throws(PostgresError) -> [CatalogRow] {
+  /// All rows, in no particular order.
+  func readEverything(on connection: borrowing Connection) throws(PostgresError) -> [CatalogRow] {
     let query = CatalogQuery(
-      scope: scope, excludedSchemas: excludedSchemas, serverVersion: connection.serverVersion)
+      scope: .everything, excludedSchemas: excludedSchemas, serverVersion: connection.serverVersion)
     var rows: [CatalogRow] = []
     try Self.run(query.text, on: connection) { result in rows = Self.rows(result) }
+    return rows
+  }
+
+  /// The rows of `groups`, in no particular order.
+  func read(
+    _ groups: Set<CatalogGroup>, preparedStatements: Set<String>, on connection: borrowing Connection
+  ) throws(PostgresError) -> [CatalogRow] {
+    let query = CatalogQuery(
+      scope: .groups, excludedSchemas: excludedSchemas, serverVersion: connection.serverVersion)
+    let parameters = CatalogScope.parameters.map { kind in
+      "'{" + groups.lazy.filter { $0.kind == kind }.map { String($0.id) }.joined(separator: ",") + "}'"
+    }
+    let statement = PreparedQuery(
+      types: Array(repeating: "oid[]", count: parameters.count), query: query.text)
+    var rows: [CatalogRow] = []
+    try Self.run(statement.text(parameters, known: preparedStatements), on: connection) { result in
+      rows = Self.rows(result)
+    }
     return rows
   }
 
@@ -47,6 +63,8 @@ struct CatalogReader: Sendable {
       ("search_path", "pg_catalog, pg_temp"), ("quote_all_identifiers", "off"),
       ("standard_conforming_strings", "on"), ("datestyle", "ISO, YMD"), ("intervalstyle", "postgres"),
       ("timezone", "UTC"), ("extra_float_digits", "1"), ("bytea_output", "hex"), ("lc_monetary", "C"),
+      // Compiling takes longer than the largest of these queries.
+      ("jit", "off"), ("plan_cache_mode", "force_generic_plan"),
     ]
     let calls = values.map { "pg_catalog.set_config('\($0)', '\($1)', true)" }
     return "select " + calls.joined(separator: " || ") + "; "

@@ -19,7 +19,7 @@ public struct CatalogSnapshot: Sendable, Equatable {
   public static func read(
     on connection: borrowing Connection, excludingSchemas schemas: [String] = []
   ) throws(PostgresError) -> CatalogSnapshot {
-    let rows = try CatalogReader(excludedSchemas: schemas).read(.everything, on: connection)
+    let rows = try CatalogReader(excludedSchemas: schemas).readEverything(on: connection)
     return CatalogSnapshot(objects: rows.flatMap(\.objects))
   }
 

@@ -20,7 +20,7 @@ public struct CatalogTracker: Sendable {
     reading connection: borrowing Connection, excludingSchemas schemas: [String] = []
   ) throws(PostgresError) {
     reader = CatalogReader(excludedSchemas: schemas)
-    let rows = try reader.read(.everything, on: connection)
+    let rows = try reader.readEverything(on: connection)
     groups = Dictionary(grouping: rows, by: \.group)
     fingerprint = CatalogFingerprint(of: rows.lazy.flatMap(\.objects))
     members = try ChangedCatalogs.members(on: connection)
@@ -43,9 +43,10 @@ public struct CatalogTracker: Sendable {
     case .everything(let reason):
       return try reread(on: connection, reason: reason)
     case .rows(let catalogs):
-      let dirty = try ChangedGroups.read(catalogs, on: connection)
+      let dirty = try ChangedGroups.read(
+        catalogs, preparedStatements: changed.preparedStatements, on: connection)
       if let reason = dirty.fullReadReason { return try reread(on: connection, reason: reason) }
-      return try change(of: dirty, on: connection)
+      return try change(of: dirty, preparedStatements: changed.preparedStatements, on: connection)
     }
   }
 
@@ -75,10 +76,11 @@ public struct CatalogTracker: Sendable {
   }
 
   private func change(
-    of dirty: ChangedGroups, on connection: borrowing Connection
+    of dirty: ChangedGroups, preparedStatements: Set<String>, on connection: borrowing Connection
   ) throws(PostgresError) -> CatalogChange {
     if dirty.groups.isEmpty { return unchanged }
-    let rows = try reader.read(.groups(dirty.groups), on: connection)
+    let rows = try reader.read(
+      dirty.groups, preparedStatements: preparedStatements, on: connection)
     let read = Dictionary(grouping: rows, by: \.group)
     if let reason = reasonAgainst(read, dirty) { return try reread(on: connection, reason: reason) }
     let before = dirty.groups.lazy.compactMap { groups[$0] }.joined()
@@ -108,7 +110,7 @@ public struct CatalogTracker: Sendable {
   private func reread(
     on connection: borrowing Connection, reason: String
   ) throws(PostgresError) -> CatalogChange {
-    let rows = try reader.read(.everything, on: connection)
+    let rows = try reader.readEverything(on: connection)
     let members = try ChangedCatalogs.members(on: connection)
     return CatalogChange(
       from: groups.values.joined(), to: rows, of: fingerprint,

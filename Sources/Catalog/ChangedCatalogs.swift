@@ -6,7 +6,7 @@ import Postgres
 /// catalogues and rolled-back subtransactions included. The counts of a session's earlier transactions
 /// may still be among them until they have been flushed, so they can be too high, never too low.
 /// Source: PostgreSQL manual, "The Cumulative Statistics System".
-struct ChangedCatalogs: Equatable {
+struct ChangedCatalogs {
   struct Counts: Equatable {
     var inserted = 0
     var updated = 0
@@ -27,6 +27,8 @@ struct ChangedCatalogs: Equatable {
   var hasTransactionID = true
   /// See ``memberQuery``.
   var members = ""
+  /// Those of ``PreparedQuery`` that the session has.
+  var preparedStatements: Set<String> = []
   /// Without the catalogues that have no counts.
   var counts: [String: Counts] = [:]
 
@@ -105,7 +107,8 @@ struct ChangedCatalogs: Equatable {
       connection.serverVersion >= 150_000 ? "pg_catalog.pg_stat_force_next_flush()::pg_catalog.text" : "null"
     let result = try connection.execute(
       """
-      select null, pg_catalog.current_setting('track_counts'),
+      select (select pg_catalog.string_agg(name, ' ') from pg_catalog.pg_prepared_statements),
+        pg_catalog.current_setting('track_counts'),
         pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, (\(memberQuery)), \(flush)
       union all
       select (select relname from pg_catalog.pg_class where oid operator(pg_catalog.=) catalog), inserted::pg_catalog.text,
@@ -117,6 +120,7 @@ struct ChangedCatalogs: Equatable {
       where inserted operator(pg_catalog.+) updated operator(pg_catalog.+) deleted operator(pg_catalog.>) 0
       """)
     var changed = ChangedCatalogs()
+    changed.preparedStatements = Set(result.text(0, 0).split(separator: " ").map(String.init))
     changed.isCounting = result[0, 1] == "on"
     changed.hasTransactionID = result[0, 2] != nil
     changed.members = result.text(0, 3)

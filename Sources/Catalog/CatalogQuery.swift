@@ -3,11 +3,15 @@ import Postgres
 /// How much of the catalogue a query reads.
 enum CatalogScope: Sendable {
   case everything
-  /// The groups whose ids are parameters `$1` to `$4`, each an `oid[]`: relations, routines, types
-  /// and schemas.
-  case groups
+  /// The groups whose ids are parameters: an `oid[]` for each of these kinds, in their order.
+  case groups([CatalogGroup.Kind])
 
-  static let parameters: [CatalogGroup.Kind] = [.relation, .routine, .type, .schema]
+  func covers(_ kind: CatalogGroup.Kind) -> Bool {
+    switch self {
+    case .everything: true
+    case .groups(let kinds): kinds.contains(kind)
+    }
+  }
 }
 
 /// The text of the query that reads a scope of the catalogue.
@@ -45,11 +49,11 @@ struct CatalogQuery {
   }
 
   private var sections: [String] {
-    let parts = [schemas] + relationSections + routineSections + typeSections
-    return switch scope {
-    case .everything: parts + otherSections
-    case .groups: parts
-    }
+    let parts: [(kind: CatalogGroup.Kind, sections: [String])] = [
+      (.relation, relationSections), (.routine, routineSections), (.type, typeSections),
+      (.schema, [schemas]), (.other, otherSections),
+    ]
+    return parts.filter { scope.covers($0.kind) }.flatMap(\.sections)
   }
 
   private var comment: String {
@@ -90,8 +94,8 @@ extension CatalogQuery {
 
   /// A further condition that keeps to the scope's groups of one kind; empty for a full read.
   func restriction(_ id: String, _ kind: CatalogGroup.Kind) -> String {
-    guard case .groups = scope, let index = CatalogScope.parameters.firstIndex(of: kind) else { return "" }
-    return "and \(id) = any ($\(index + 1))"
+    guard case .groups(let kinds) = scope else { return "" }
+    return kinds.firstIndex(of: kind).map { "and \(id) = any ($\($0 + 1))" } ?? "and false"
   }
 
   /// An access list as text, one entry a line in byte order; null where it is empty.

@@ -17,13 +17,13 @@ struct CatalogReader: Sendable {
   func read(
     _ groups: Set<CatalogGroup>, preparedStatements: Set<String>, on connection: borrowing Connection
   ) throws(PostgresError) -> [CatalogRow] {
+    let kinds = Set(groups.map(\.kind)).sorted { $0.rawValue < $1.rawValue }
     let query = CatalogQuery(
-      scope: .groups, excludedSchemas: excludedSchemas, serverVersion: connection.serverVersion)
-    let parameters = CatalogScope.parameters.map { kind in
+      scope: .groups(kinds), excludedSchemas: excludedSchemas, serverVersion: connection.serverVersion)
+    let parameters = kinds.map { kind in
       "'{" + groups.lazy.filter { $0.kind == kind }.map { String($0.id) }.joined(separator: ",") + "}'"
     }
-    let statement = PreparedQuery(
-      types: Array(repeating: "oid[]", count: parameters.count), query: query.text)
+    let statement = PreparedQuery(types: kinds.map { _ in "oid[]" }, query: query.text)
     var rows: [CatalogRow] = []
     try Self.run(statement.text(parameters, known: preparedStatements), on: connection) { result in
       rows = Self.rows(result)

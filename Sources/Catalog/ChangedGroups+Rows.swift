@@ -1,11 +1,15 @@
 extension ChangedGroups {
   /// By catalogue, a select of the groups that its new rows belong to; each ends in a condition.
+  ///
+  /// New rows are few, which the planner cannot know, so what belongs to them is looked up by
+  /// subqueries: joins would read the other table as a whole.
   static let rows: [(catalog: String, query: String)] = [
     (
       "pg_class",
       """
-      select 'r', case when x.relkind in ('i', 'I') then i.indrelid else x.oid end
-      from pg_class as x left join pg_index as i on i.indexrelid = x.oid
+      select 'r', case when x.relkind in ('i', 'I')
+        then (select i.indrelid from pg_index as i where i.indexrelid = x.oid) else x.oid end
+      from pg_class as x
       where \(new("x")) and x.relkind <> 't'
       """
     ),
@@ -36,8 +40,9 @@ extension ChangedGroups {
     (
       "pg_proc",
       """
-      select case when n.nspname ~ '^pg_' then 'system' else 'f' end, x.oid
-      from pg_proc as x join pg_namespace as n on n.oid = x.pronamespace where \(new("x"))
+      select case when (select n.nspname from pg_namespace as n where n.oid = x.pronamespace) ~ '^pg_'
+        then 'system' else 'f' end, x.oid
+      from pg_proc as x where \(new("x"))
       """
     ),
     ("pg_aggregate", "select 'f', x.aggfnoid::oid from pg_aggregate as x where \(new("x"))"),
@@ -48,8 +53,9 @@ extension ChangedGroups {
       select case when x.typrelid <> 0 then 'r' when x.typtype = 'b' then 'base' else 't' end,
         case when x.typrelid <> 0 then x.typrelid else x.oid end
       from pg_type as x
-      where \(new("x")) and not exists (select from pg_type as e where e.oid = x.typelem and e.typarray = x.oid)
-        and (x.typrelid = 0 or exists (select from pg_class as c where c.oid = x.typrelid and c.relkind = 'c'))
+      where \(new("x"))
+        and coalesce((select e.typarray <> x.oid from pg_type as e where e.oid = x.typelem), true)
+        and (x.typrelid = 0 or (select c.relkind = 'c' from pg_class as c where c.oid = x.typrelid))
       """
     ),
     ("pg_enum", "select 't', x.enumtypid from pg_enum as x where \(new("x"))"),
@@ -57,20 +63,22 @@ extension ChangedGroups {
     (
       "pg_description",
       """
-      select case x.classoid when 'pg_class'::regclass then 'r' when 'pg_trigger'::regclass then 'r'
-          when 'pg_proc'::regclass then 'f' when 'pg_namespace'::regclass then 'n'
-          when 'pg_type'::regclass then case when t.typrelid <> 0 then 'r' else 't' end
-          when 'pg_constraint'::regclass then case when k.conrelid <> 0 then 'r' else 't' end
-          else 'comment' end,
-        case x.classoid when 'pg_class'::regclass then \(owner(of: "x.objoid"))
-          when 'pg_trigger'::regclass then (select g.tgrelid from pg_trigger as g where g.oid = x.objoid)
-          when 'pg_type'::regclass then case when t.typrelid <> 0 then t.typrelid else t.oid end
-          when 'pg_constraint'::regclass then case when k.conrelid <> 0 then k.conrelid else k.contypid end
-          else x.objoid end
-      from pg_description as x
-      left join pg_type as t on x.classoid = 'pg_type'::regclass and t.oid = x.objoid
-      left join pg_constraint as k on x.classoid = 'pg_constraint'::regclass and k.oid = x.objoid
-      where \(new("x"))
+      select split_part(o.address, ' ', 1), split_part(o.address, ' ', 2)::oid
+      from (
+        select case x.classoid
+          when 'pg_class'::regclass then 'r ' || \(owner(of: "x.objoid"))
+          when 'pg_trigger'::regclass then (select 'r ' || t.tgrelid from pg_trigger as t where t.oid = x.objoid)
+          when 'pg_type'::regclass then (select case when t.typrelid <> 0 then 'r ' || t.typrelid
+            else 't ' || t.oid end from pg_type as t where t.oid = x.objoid)
+          when 'pg_constraint'::regclass then (select case when k.conrelid <> 0 then 'r ' || k.conrelid
+            else 't ' || k.contypid end from pg_constraint as k where k.oid = x.objoid)
+          when 'pg_proc'::regclass then 'f ' || x.objoid
+          when 'pg_namespace'::regclass then 'n ' || x.objoid
+          else 'comment 0' end as address
+        from pg_description as x
+        where \(new("x"))
+      ) as o
+      where o.address <> ''
       """
     ),
   ]

@@ -17,7 +17,9 @@ struct IndexState: Sendable, Equatable {
     // An index always lives in the schema of its table.
     let result = try connection.query(
       """
-      select format('%I.%I', n.nspname, c.relname), i.indisvalid and i.indisready,
+      select format('%I.%I', n.nspname, c.relname),
+        -- An index made ON ONLY a partitioned table is invalid until its parts are attached.
+        c.relkind = 'I' or (i.indisvalid and i.indisready),
         (select p.pid from pg_catalog.pg_stat_progress_create_index p
           where p.index_relid = c.oid and p.datid = (select oid from pg_catalog.pg_database
             where datname = current_database()) limit 1)
@@ -30,6 +32,17 @@ struct IndexState: Sendable, Equatable {
     guard result.rowCount > 0 else { return nil }
     return IndexState(
       identity: result.text(0, 0), isValid: result.isTrue(0, 1), builder: result.integer(0, 2))
+  }
+
+  /// The names of all indexes that a failed build left invalid; usually none.
+  static func invalidNames(on connection: borrowing Connection) throws(PostgresError) -> Set<String> {
+    let result = try connection.query(
+      """
+      select c.relname
+      from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+      where not (i.indisvalid and i.indisready) and c.relkind = 'i'
+      """)
+    return Set((0..<result.rowCount).map { result.text($0, 0) })
   }
 
   /// The error for an invalid index that is not ours to drop.

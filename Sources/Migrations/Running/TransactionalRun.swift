@@ -156,10 +156,14 @@ extension MigrationRunner {
 
   /// CREATE INDEX IF NOT EXISTS is content with the remains of a failed concurrent build.
   func refuseInvalidIndexes(_ prepared: PreparedScript, on connection: borrowing Connection) throws {
-    for statement in prepared.statements {
-      guard case .createIndex(let index) = statement.kind, index.ifNotExists,
-        let found = try IndexState.find(index, on: connection), !found.isValid
-      else { continue }
+    let creations = prepared.statements.compactMap { statement -> (SQLStatement, IndexCreation)? in
+      guard case .createIndex(let index) = statement.kind, index.ifNotExists else { return nil }
+      return (statement, index)
+    }
+    if creations.isEmpty { return }
+    let invalid = try IndexState.invalidNames(on: connection)
+    for (statement, index) in creations where invalid.contains(index.index?.name ?? "") {
+      guard let found = try IndexState.find(index, on: connection), !found.isValid else { continue }
       throw found.refusal(
         location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
     }

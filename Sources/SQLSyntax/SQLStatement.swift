@@ -29,6 +29,9 @@ public struct SQLStatement: Sendable {
   public let bodyUses: [ObjectReference]
   /// What it does cannot be read from its text: a DO block, `execute`, or a statement that was not analysed.
   public let isOpaque: Bool
+  /// Whether a common table expression of it inserts, updates or deletes; PostgreSQL allows that at the top
+  /// level only. False where the statement was not analysed.
+  public let changesRowsInWith: Bool
 
   /// Whether the parser understood a statement.
   public enum Analysis: Sendable, Hashable {

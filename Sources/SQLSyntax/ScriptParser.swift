@@ -114,7 +114,8 @@ struct ScriptParser {
       commandTag: commandTag(tree, kind: kind, tokens: tokens), analysis: .analysed,
       cannotRunInTransaction: TransactionRestrictions.reason(tree: tree, kind: kind),
       creates: collector.creates.references, drops: collector.drops.references,
-      uses: collector.uses.references, bodyUses: collector.bodyUses.references, isOpaque: collector.isOpaque)
+      uses: collector.uses.references, bodyUses: collector.bodyUses.references, isOpaque: collector.isOpaque,
+      changesRowsInWith: Self.changesRowsInWith(tree))
   }
 
   private mutating func appendUnknown(_ tokens: Range<Int>, _ failure: ParseTree.Failure) {
@@ -131,7 +132,16 @@ struct ScriptParser {
         analysis: .notAnalysed(ParseProblem(message: failure.message, position: place)),
         cannotRunInTransaction: TransactionRestrictions.reason(words: words), creates: [], drops: [],
         uses: [],
-        bodyUses: [], isOpaque: true))
+        bodyUses: [], isOpaque: true, changesRowsInWith: false))
+  }
+
+  private static func changesRowsInWith(_ tree: ProtobufMessage) -> Bool {
+    (tree.message("with_clause")?.messages("ctes") ?? []).contains { table in
+      switch table.message("ctequery")?.type {
+      case .insertStmt, .updateStmt, .deleteStmt, .mergeStmt: true
+      default: false
+      }
+    }
   }
 
   private func byteRange(of tokens: Range<Int>) -> Range<Int> {

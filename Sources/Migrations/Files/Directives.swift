@@ -136,7 +136,8 @@ public struct Directives: Sendable, Equatable {
       guard values.isEmpty else { throw refuse("directive \"repeatable\" takes no value") }
       isRepeatable = true
     default:
-      guard values.count == 1, let value = values.first, let duration = Duration(settingText: value.text) else {
+      guard values.count == 1, let value = values.first, let duration = Duration(settingText: value.text)
+      else {
         throw refuse(
           "directive \"\(keyword)\" takes a duration",
           hint: "write a number with ms, s, min or h: -- tsdb: \(keyword) 2s")

@@ -26,7 +26,9 @@ extension MigrationError {
   ) -> SourcePosition? {
     guard case .doBlock = statement.kind, let context = error.context,
       let block = context.firstRange(of: "inline_code_block"),
-      let opening = statement.text.utf8.firstIndex(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "'") })
+      let opening = statement.text.utf8.firstIndex(where: {
+        $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "'")
+      })
     else { return nil }
     let digits = context[block.upperBound...].drop { !$0.isNumber && !$0.isNewline }.prefix { $0.isNumber }
     guard let number = Int(digits), number > 0 else { return nil }

@@ -24,7 +24,9 @@ struct PreparedSeed: Sendable {
   }
 
   private static func refusal(of statement: SQLStatement) -> String? {
-    switch statement.kind {
+    if statement.changesRowsInWith { return "its WITH clause changes rows" }
+    if !statement.isAnalysed { return "the parser does not know it" }
+    return switch statement.kind {
     case .insert(.ignores), .insert(.selects), .select: nil
     case .insert(.overwrites): "it overwrites existing rows"
     case .insert(.fails): "without ON CONFLICT DO NOTHING it cannot run twice"

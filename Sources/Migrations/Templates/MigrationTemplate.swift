@@ -34,7 +34,9 @@ public struct MigrationTemplate: Sendable, Equatable {
 
   private var directives: String {
     var lines: [String] = []
-    if !requirements.isEmpty { lines.append("-- tsdb: requires \(requirements.map(Directives.written).joined(separator: " "))") }
+    if !requirements.isEmpty {
+      lines.append("-- tsdb: requires \(requirements.map(Directives.written).joined(separator: " "))")
+    }
     if !isTransactional { lines.append("-- tsdb: transaction off") }
     if isRepeatable { lines.append("-- tsdb: repeatable") }
     return lines.map { $0 + "\n" }.joined()

@@ -189,8 +189,12 @@ extension Connection {
     let text = oneLine(PQerrorMessage(connection).map { String(cString: $0) } ?? "")
     let isRefusedByServer = PQconnectionUsedPassword(connection) == 1 || text.contains("FATAL:")
     let sqlState = isRefusedByServer ? ConnectionRefusal.sqlState(of: text) : ""
+    // Everything else that libpq says is about what it was given, and will be the same next time.
+    let isAboutServer =
+      isRefusedByServer
+      || ["connection to server", "could not translate host name"].contains { text.contains($0) }
     return PostgresError(
-      origin: .connecting, sqlState: sqlState, severity: "FATAL",
+      origin: isAboutServer ? .connecting : .client, sqlState: sqlState, severity: "FATAL",
       message: settings.redacting(text))
   }
 }

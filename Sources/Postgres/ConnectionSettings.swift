@@ -36,6 +36,16 @@ public struct ConnectionSettings: Sendable, Equatable {
       }
       option += 1
     }
+    // libpq finds out when it connects, and then shows it; it may be part of an unescaped password.
+    guard
+      (parameters["port"] ?? "").utf8.allSatisfy({
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ",")
+      })
+    else {
+      throw PostgresError(
+        origin: .client, message: "the connection string cannot be read", detail: "The port is not a number.",
+        hint: "write it as postgresql://USER@HOST:PORT/DATABASE; the password is better kept in ~/.pgpass")
+    }
   }
 
   public subscript(keyword: String) -> String? {

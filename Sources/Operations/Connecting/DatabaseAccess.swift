@@ -76,6 +76,11 @@ public struct DatabaseAccess: Sendable {
 
 extension MigrationError {
   static func connecting(_ error: PostgresError) -> MigrationError {
+    if error.origin == .client {
+      return MigrationError(
+        .invalidInput, "cannot connect: \(error.message)", detail: "Nothing was changed.",
+        hint: error.hint ?? "check the URL, and the variables that begin with PG")
+    }
     let hint: String? =
       switch error.sqlState {
       case "28P01", "28000":

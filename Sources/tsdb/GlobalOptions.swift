@@ -32,11 +32,11 @@ extension GlobalOptions {
   static func hoisting(_ arguments: [String]) -> [String] {
     let withValue: Set = ["--database-url", "-C", "--project"]
     let flags: Set = ["--json", "-q", "--quiet", "-v", "--verbose"]
-    let groups: Set = ["migrate", "server"]
     var options: [String] = []
     var command: [String] = []
+    var type: any ParsableCommand.Type = Tsdb.self
     var rest = arguments[...]
-    while let argument = rest.first, command.isEmpty || (command.count == 1 && groups.contains(command[0])) {
+    while let argument = rest.first, !type.configuration.subcommands.isEmpty {
       if flags.contains(argument)
         || withValue.contains(where: { $0.hasPrefix("--") && argument.hasPrefix($0 + "=") })
       {
@@ -48,13 +48,19 @@ extension GlobalOptions {
       } else if !argument.hasPrefix("-") {
         command.append(argument)
         rest = rest.dropFirst()
+        let next = type.configuration.subcommands.first { $0.configuration.commandName == argument }
+        // A word that is no command is what the parser should complain of, not the options around it.
+        guard let next else { return command + rest }
+        type = next
       } else {
         break
       }
     }
     // Help and the version are asked of the words alone.
     if let argument = rest.first, ["-h", "--help", "--version"].contains(argument) { return command + rest }
-    guard !command.isEmpty else { return arguments }
+    guard !command.isEmpty, !rest.isEmpty || type.configuration.subcommands.isEmpty else {
+      return command.isEmpty ? arguments : command
+    }
     // Behind "--" they would be taken for operands.
     if let end = rest.firstIndex(of: "--") { return command + rest[..<end] + options + rest[end...] }
     return command + rest + options

@@ -31,18 +31,18 @@ struct Tsdb: AsyncParsableCommand {
 enum Main {
   static func main() async {
     // Copied before the originals are overwritten.
-    let arguments = GlobalOptions.hoisting(Array(CommandLine.arguments.dropFirst()))
+    let given = Array(CommandLine.arguments.dropFirst())
     let holdsPassword = Arguments.hideDatabaseURL()
-    let task = Task { await run(arguments, warnOfPassword: holdsPassword) }
+    let task = Task { await run(given, warnOfPassword: holdsPassword) }
     let signals = Signals(cancelling: task)
     let status = await task.value
     withExtendedLifetime(signals) {}
     exit(status)
   }
 
-  private static func run(_ arguments: [String], warnOfPassword: Bool) async -> Int32 {
+  private static func run(_ given: [String], warnOfPassword: Bool) async -> Int32 {
     do {
-      var command = try Tsdb.parseAsRoot(arguments)
+      var command = try Tsdb.parseAsRoot(GlobalOptions.hoisting(given))
       if warnOfPassword {
         Terminal.writeError(
           "warning: the argument --database-url holds a password, which others on this machine may have seen\n"
@@ -57,10 +57,10 @@ enum Main {
     } catch let findings as Findings {
       return findings.status.rawValue
     } catch  where isParserError(error) {
-      return report(parserError: error, arguments: arguments)
+      return report(parserError: error, arguments: given)
     } catch {
       let failure = Failure(error)
-      report(failure, asJSON: arguments.contains("--json"))
+      report(failure, asJSON: given.contains("--json"))
       return failure.status
     }
   }

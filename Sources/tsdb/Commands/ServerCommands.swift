@@ -17,6 +17,12 @@ struct ServerGroup: AsyncParsableCommand {
     discussion: """
       A cluster in .tsdb/server, reachable through a socket that only its owner can use. Commands start it by
       themselves when no database is configured.
+
+      EXAMPLES
+        tsdb server start
+        tsdb server psql
+
+      \(ExitStatus.help)
       """,
     subcommands: [
       ServerStart.self, ServerStop.self, ServerStatusCommand.self, ServerURL.self, ServerPsql.self,

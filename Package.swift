@@ -111,6 +111,15 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     // Commands that are killed at many moments; twenty at once; locks held by others.
     .testTarget(name: "FaultTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+    // Pure values of the migrations and the operations.
+    .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
+    .testTarget(
+      name: "OperationsTests", dependencies: ["Operations", "Migrations", "Postgres", "TestSupport"],
+      swiftSettings: strict),
+    // The built command line from end to end, on real servers.
+    .testTarget(
+      name: "CommandTests", dependencies: ["Postgres", "TestSupport", "tsdb"], exclude: ["Golden"],
+      swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,105 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct `An index built concurrently` {
+  static let build =
+    "-- tsdb: requires a\n-- tsdb: transaction off\ncreate unique index concurrently t_i on t (i);\n"
+
+  /// Leaves an invalid index `t_i`, as an interrupted or failed build does.
+  private func leaveInvalidIndex(_ database: TestDatabase) async throws {
+    try await database.execute("insert into t values (1), (1)")
+    try? await database.execute("create unique index concurrently t_i on t (i)")
+    #expect(
+      try await database.value("select indisvalid from pg_index where indexrelid = 't_i'::regclass") == "f")
+    try await database.execute("truncate t")
+  }
+
+  @Test func `and left invalid by somebody else is refused by a plain IF NOT EXISTS`() async throws {
+    try await withProject(["a.sql": "create table t (i int);"]) { project, database in
+      try await project.done("migrate up")
+      try await leaveInvalidIndex(database)
+      try project.write("b.sql", "-- tsdb: requires a\ncreate unique index if not exists t_i on t (i);")
+      let result = try await database.expectUnchanged { try await project.tsdb("migrate up") }
+      result.expect(
+        1, "index public.t_i exists but is invalid", "b.sql:2:1", "run: drop index concurrently public.t_i;")
+      try await database.execute("drop index concurrently public.t_i")
+      try await project.done("migrate up")
+    }
+  }
+
+  @Test(arguments: [
+    "create unique index concurrently t_i on t (i);", "create index concurrently if not exists t_i on t (i);",
+  ])
+  func `and left invalid by somebody else is refused concurrently`(_ statement: String) async throws {
+    try await withProject(["a.sql": "create table t (i int);"]) { project, database in
+      try await project.done("migrate up")
+      try await leaveInvalidIndex(database)
+      try project.write("b.sql", "-- tsdb: requires a\n-- tsdb: transaction off\n" + statement)
+      let result = try await database.expectUnchanged { try await project.tsdb("migrate up") }
+      result.expect(
+        1, "index public.t_i exists but is invalid", "b.sql:3:1", "drop index concurrently public.t_i")
+      try await database.execute("drop index concurrently public.t_i")
+      try await project.done("migrate up")
+      try await project.done("migrate status --check")
+    }
+  }
+
+  @Test func `that fails on duplicates is cleaned up, and finishes when the data is mended`() async throws {
+    try await withProject(["a.sql": "create table t (i int);"]) { project, database in
+      try await project.done("migrate up")
+      try await database.execute("insert into t values (7), (7)")
+      try project.write("b.sql", Self.build)
+      let result = try await database.expectUnchanged { try await project.tsdb("migrate up") }
+      result.expect(
+        1, "could not create unique index \"t_i\"", "b.sql:3:1", "sqlstate: 23505",
+        "Key (i)=(7) is duplicated.",
+        "Nothing of \"b\" was applied.", "dropped the invalid index public.t_i")
+      #expect(try await database.value("select to_regclass('t_i')") == nil)
+      #expect(try await project.done("migrate status").contains("pending  b"))
+      try await database.execute("delete from t where ctid = '(0,1)'")
+      try await project.done("migrate up")
+      #expect(
+        try await database.value("select indisvalid from pg_index where indexrelid = 't_i'::regclass") == "t")
+    }
+  }
+
+  @Test func `that fails after other statements says what is kept, and continues there`() async throws {
+    try await withProject(["a.sql": "create table t (i int);"]) { project, database in
+      try await project.done("migrate up")
+      try await database.execute("insert into t values (7), (7)")
+      try project.write(
+        "b.sql",
+        "-- tsdb: requires a\n-- tsdb: transaction off\nalter table t add j int;\n"
+          + "create unique index concurrently t_i on t (i);\nalter table t add k int;\n")
+      try await project.tsdb("migrate up").expect(
+        1, "could not create unique index", "b.sql:4:1",
+        "1 of 3 statements of \"b\" are applied and recorded; the next run continues after them.")
+      try await project.tsdb("migrate status --check").expect(2)
+      #expect(try await project.done("migrate status").contains("interrupted  b"))
+      // What ran already must stay as it was written.
+      let text = try project.directory.read("migrations/b.sql")
+      try project.write("b.sql", text.replacingOccurrences(of: "add j int", with: "add j bigint"))
+      try await database.expectUnchanged { try await project.tsdb("migrate up") }
+        .expect(1, "\"b\" was edited while it is half applied", "b.sql:3:1", "undo the edit")
+      try project.write("b.sql", text)
+      try await database.execute("delete from t where ctid = '(0,1)'")
+      try await project.done("migrate up")
+      #expect(
+        try await database.value(
+          "select count(*) from pg_attribute where attrelid = 't'::regclass and attnum > 0") == "3")
+      try await project.done("migrate status --check")
+    }
+  }
+
+  @Test func `cannot be undone concurrently`() async throws {
+    try await withProject([
+      "a.sql": "create table t (i int);", "a.down.sql": "drop table t;", "b.sql": Self.build,
+      "b.down.sql": "-- tsdb: transaction off\ndrop index concurrently t_i;",
+    ]) { project, database in
+      try await project.done("migrate up")
+      let result = try await database.expectUnchanged { try await project.tsdb("migrate down --yes") }
+      result.expect(64, "a down script cannot be \"transaction off\"", "b.down.sql:1:1", "Nothing was undone")
+    }
+  }
+}

@@ -12,6 +12,8 @@ enum ConfigurationFile {
   static func parse(_ text: String, path: String) throws(ConfigurationError) -> ProjectConfiguration {
     var configuration = ProjectConfiguration()
     guard let root = try compose(text, path: path) else { return configuration }
+    // A document without content.
+    if case .scalar(let scalar) = root, scalar.string.isEmpty { return configuration }
     guard case .mapping(let sections) = root else {
       throw error(
         "the file is not a mapping of sections", root, path,

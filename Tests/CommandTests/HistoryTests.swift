@@ -218,6 +218,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [("yes", Int32(0)), ("y", 130), ("no", 130), ("", 130)])
+  func `goes ahead on a terminal after a "yes" only`(answer: String, status: Int32) async throws {
+    try await withThree { project, database in
+      try project.write("c.down.sql", "drop table c;")
+      let result = try await ToolRun(
+        executable: "/usr/bin/script", ["-qec", "\(try ToolRun.toolPath()) migrate down", "/dev/null"],
+        environment: project.environment(["PATH": "/usr/bin:/bin", "NO_COLOR": "1", "TERM": "xterm"]),
+        directory: project.directory.path, input: answer + "\n"
+      ).finish()
+      #expect(result.exitStatus == status, "\(result)")
+      #expect(
+        result.standardOutput.contains(
+          "This undoes c on \"\(database.name)\", with the data in what it drops. Type \"yes\""))
+      #expect(
+        result.standardOutput.contains(status == 0 ? "undid 1 migration" : "error: not confirmed"),
+        "\(result)")
+      #expect(try await database.value("select to_regclass('c')") == (status == 0 ? nil : "c"))
+    }
+  }
+
   @Test func `without a down file is refused before anything is undone`() async throws {
     try await withThree { project, database in
       let result = try await database.expectUnchanged { try await project.tsdb("migrate down --all --yes") }

@@ -58,7 +58,8 @@ struct Invocation {
     }
     var runOptions = project.configuration.runOptions
     try adjust(&runOptions)
-    return DatabaseAccess(project: project, settings: settings, options: runOptions, report: progress.report, logger: logger)
+    return DatabaseAccess(
+      project: project, settings: settings, options: runOptions, report: progress.report, logger: logger)
   }
 
   /// Prints a result: as JSON, or as the text that `text` makes of it.

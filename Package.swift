@@ -120,6 +120,10 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["Postgres", "TestSupport", "tsdb"], exclude: ["Golden"],
       swiftSettings: strict),
+    // The application's five files and its initial configuration.
+    .testTarget(
+      name: "SchemaTests", dependencies: ["Catalog", "Postgres", "SQLSyntax", "TestSupport", "tsdb"],
+      swiftSettings: strict),
     .testTarget(name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

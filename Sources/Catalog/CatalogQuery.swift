@@ -121,7 +121,7 @@ extension CatalogQuery {
   static func foreignOptions(_ expression: String) -> String {
     """
     case when \(expression) is not null then (select string_agg(entry, ', ' order by entry collate "C") from (
-      select regexp_replace(option, '^([^=]*(pass|secret|token|key|credential)[^=]*)=.*$', '\\1=…', 'i') as entry
+      select regexp_replace(option, '^([^=]*(pass|secret|token|key|credential)[^=]*)=.*$', '\\1=***', 'i') as entry
       from unnest(\(expression)) as option) as redacted) end
     """
   }

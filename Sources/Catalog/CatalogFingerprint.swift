@@ -5,8 +5,7 @@ import Crypto
 /// The sum, modulo 2^256, of the SHA-256 of each object's kind, identity and definition. A sum does
 /// not depend on the order of reading, and one object can be added or taken away without the others.
 public struct CatalogFingerprint: Sendable, Hashable {
-  /// Least significant first.
-  private var words = SIMD4<UInt64>.zero
+  private var words = Words()
 
   /// The fingerprint of an empty catalogue.
   public init() {}
@@ -65,18 +64,48 @@ public struct CatalogFingerprint: Sendable, Hashable {
   }
 
   /// Each part is preceded by its length, so that no two objects feed the hash the same bytes.
-  private static func hash(_ object: CatalogObject) -> SIMD4<UInt64> {
+  private static func hash(_ object: CatalogObject) -> Words {
     var bytes: [UInt8] = []
     for part in [object.kind.rawValue, object.identity, object.definition] {
       withUnsafeBytes(of: UInt64(part.utf8.count).littleEndian) { bytes.append(contentsOf: $0) }
       bytes.append(contentsOf: part.utf8)
     }
     return SHA256.hash(data: bytes).withUnsafeBytes { digest in
-      var words = SIMD4<UInt64>.zero
+      var words = Words()
       for index in 0..<4 {
         words[index] = UInt64(littleEndian: digest.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
       }
       return words
+    }
+  }
+}
+
+/// Four words, least significant first.
+///
+/// Not a `SIMD4`: that is aligned to 32 bytes, and Swift 6.3 places such a value wrongly in the frame
+/// of an asynchronous function, which overwrites what lies behind it.
+private struct Words: Sendable, Hashable {
+  private var first: UInt64 = 0
+  private var second: UInt64 = 0
+  private var third: UInt64 = 0
+  private var fourth: UInt64 = 0
+
+  subscript(index: Int) -> UInt64 {
+    get {
+      switch index {
+      case 0: first
+      case 1: second
+      case 2: third
+      default: fourth
+      }
+    }
+    set {
+      switch index {
+      case 0: first = newValue
+      case 1: second = newValue
+      case 2: third = newValue
+      default: fourth = newValue
+      }
     }
   }
 }

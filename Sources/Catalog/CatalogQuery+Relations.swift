@@ -101,7 +101,7 @@ extension CatalogQuery {
         when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
       case a.attcompression when 'p' then 'compression pglz' when 'l' then 'compression lz4' end,
       case when a.attstattarget >= 0 then 'statistics ' || a.attstattarget end,
-      case when a.attoptions[2] is not null or a.attoptions[1] not like 'pg\\_attver=%'
+      case when a.attoptions[2] is not null or not starts_with(a.attoptions[1], 'pg_attver=')
         then 'with ' || \(Self.options("a.attoptions")) end,
       'options ' || \(Self.foreignOptions("a.attfdwoptions")),
       case when not a.attislocal then 'inherited' end)

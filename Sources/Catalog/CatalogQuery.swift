@@ -17,7 +17,8 @@ enum CatalogScope: Sendable {
 /// The text of the query that reads a scope of the catalogue.
 ///
 /// Each section is a select with the columns of ``columns``. Sections are joined by `union all` into
-/// one statement, so that all of them see one snapshot.
+/// one statement, so that all of them see one snapshot. No literal holds a backslash, except in
+/// `e''` strings: the server reads the text before it executes the settings sent with it.
 struct CatalogQuery {
   let scope: CatalogScope
   let excludedSchemas: [String]
@@ -113,7 +114,7 @@ extension CatalogQuery {
   static func options(_ expression: String) -> String {
     """
     case when \(expression) is not null then (select string_agg(entry, ', ' order by entry collate "C") \
-    from unnest(\(expression)) as entry where entry not like 'pg\\_attver=%') end
+    from unnest(\(expression)) as entry where not starts_with(entry, 'pg_attver=')) end
     """
   }
 
@@ -121,7 +122,8 @@ extension CatalogQuery {
   static func foreignOptions(_ expression: String) -> String {
     """
     case when \(expression) is not null then (select string_agg(entry, ', ' order by entry collate "C") from (
-      select regexp_replace(option, '^([^=]*(pass|secret|token|key|credential)[^=]*)=.*$', '\\1=***', 'i') as entry
+      select case when split_part(option, '=', 1) ~* '(pass|secret|token|key|credential)'
+        then split_part(option, '=', 1) || '=***' else option end as entry
       from unnest(\(expression)) as option) as redacted) end
     """
   }

@@ -138,10 +138,15 @@ public final class PostgresCluster: Sendable {
 /// Hands a path over to the account that servers run under, when the tests run as root.
 func giveToServerAccount(_ path: String) throws {
   guard geteuid() == 0 else { return }
-  guard let account = getpwnam("postgres") else {
+  guard let account = serverAccount else {
     throw TestSupportError("tests run as root need an account \"postgres\" for the server")
   }
-  guard chown(path, account.pointee.pw_uid, account.pointee.pw_gid) == 0 else {
+  guard chown(path, account.user, account.group) == 0 else {
     throw TestSupportError("cannot hand \"\(path)\" to \"postgres\"")
   }
+}
+
+/// Looked up once: `getpwnam` answers in memory that all threads share.
+private let serverAccount: (user: uid_t, group: gid_t)? = getpwnam("postgres").map {
+  ($0.pointee.pw_uid, $0.pointee.pw_gid)
 }

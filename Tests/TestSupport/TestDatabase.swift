@@ -75,6 +75,24 @@ public func withDatabase<Result: Sendable>(
   on cluster: PostgresCluster? = nil, options: String = "",
   _ body: (TestDatabase) async throws -> Result
 ) async throws -> Result {
+  // A test that has a database may make more without a turn of its own, or it could wait for itself.
+  let isOutermost = !DatabaseTurns.isTaken
+  if isOutermost { await DatabaseTurns.shared.take() }
+  do {
+    let result = try await DatabaseTurns.$isTaken.withValue(true) {
+      try await withNewDatabase(on: cluster, options: options, body)
+    }
+    if isOutermost { await DatabaseTurns.shared.giveBack() }
+    return result
+  } catch {
+    if isOutermost { await DatabaseTurns.shared.giveBack() }
+    throw error
+  }
+}
+
+private func withNewDatabase<Result: Sendable>(
+  on cluster: PostgresCluster?, options: String, _ body: (TestDatabase) async throws -> Result
+) async throws -> Result {
   let server: PostgresCluster
   if let cluster { server = cluster } else { server = try await PostgresCluster.shared }
   let database = try await TestDatabase.create(on: server, options: options)
@@ -85,6 +103,30 @@ public func withDatabase<Result: Sendable>(
   } catch {
     try? await database.drop()
     throw error
+  }
+}
+
+/// Lets a bounded number of tests use databases at once.
+///
+/// Swift Testing starts all cases of a table together; a hundred at once would use up the server's
+/// connections and starve tests that measure time.
+private actor DatabaseTurns {
+  static let shared = DatabaseTurns()
+  @TaskLocal static var isTaken = false
+
+  private var free = max(8, 2 * ProcessInfo.processInfo.activeProcessorCount)
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  func take() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiters.append($0) }
+    }
+  }
+
+  func giveBack() {
+    if waiters.isEmpty { free += 1 } else { waiters.removeFirst().resume() }
   }
 }
 

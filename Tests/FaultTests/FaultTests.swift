@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Commands that are killed and disturbed, that meet one another, and that meet the application.
-@Suite(.serialized, .seeded) struct `Faults` {}
+@Suite(.seeded) struct `Faults` {}
 
 extension Faults {
   /// Each case disturbs a command at many moments; see ``FaultHarness``.

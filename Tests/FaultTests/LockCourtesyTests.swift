@@ -17,7 +17,7 @@ extension Faults {
     func `a blocker is named, readers do not queue up, and its end lets the file through`(
       route: Route, mode: Mode
     ) async throws {
-      for hold in Self.holds {
+      for hold in FaultCount.isFull ? Self.holds : [try #require(Self.holds.randomElement())] {
         try await withBlockedFile(mode, hold: hold) { target, blocker, process in
           try await route.reach(target.base) { url in
             let tool = try start(
@@ -30,7 +30,7 @@ extension Faults {
             let (longest, count) = try await reader.value
             // Held up for 300 ms at a time; the rest is for a busy machine. Behind a wait without a
             // timeout it would be the whole four seconds.
-            #expect(longest < .seconds(2), "one of \(count) reads took \(longest)")
+            #expect(longest < .seconds(3), "one of \(count) reads took \(longest)")
             #expect(tool.isRunning)
             try await blocker.execute("commit")
             let result = try await tool.finish(within: .seconds(60))

@@ -66,8 +66,13 @@ enum MixedProject {
     create table down_count (name text not null);
     """
 
-  static func write(to directory: TemporaryDirectory) throws {
-    for (name, text) in up { try directory.write("migrations/\(name).sql", text) }
+  /// - Parameter hasSettings: whether a `transaction off` file makes a setting, which behind a pooler
+  ///   is refused.
+  static func write(to directory: TemporaryDirectory, hasSettings: Bool = true) throws {
+    for (name, text) in up {
+      let lines = text.split(separator: "\n").filter { hasSettings || !$0.hasPrefix("set ") }
+      try directory.write("migrations/\(name).sql", lines.joined(separator: "\n") + "\n")
+    }
     for (name, text) in down { try directory.write("migrations/\(name).down.sql", text) }
     for (name, text) in seeds { try directory.write("seeds/\(name).sql", text) }
     try directory.write(

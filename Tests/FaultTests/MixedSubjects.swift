@@ -7,10 +7,10 @@ struct FaultTarget: Sendable {
   let project: TemporaryDirectory
 
   /// An empty database with the mixed project beside it.
-  static func mixed(on cluster: PostgresCluster) async throws -> FaultTarget {
+  static func mixed(on cluster: PostgresCluster, hasSettings: Bool = true) async throws -> FaultTarget {
     let target = FaultTarget(
       base: try await TestDatabase.create(on: cluster), project: try TemporaryDirectory())
-    try MixedProject.write(to: target.project)
+    try MixedProject.write(to: target.project, hasSettings: hasSettings)
     try await target.base.execute(MixedProject.preparation)
     return target
   }

@@ -18,8 +18,8 @@ extension Faults {
           #expect(result.standardError.contains("\"long\" was rolled back"), "\(result)")
           #expect(try await target.base.value("select to_regclass('half') is null") == "t")
           #expect(try await target.base.text("select count(*) from tsdb.migrations") == "0")
-          try await target.base.expectNothingLeftBehind()
         }
+        try await target.base.expectNothingLeftBehind()
       }
     }
 
@@ -62,8 +62,8 @@ extension Faults {
           #expect(
             try await target.base.value(
               "select indisvalid from pg_index where indexrelid = 'accounts_note_idx'::regclass") == "t")
-          try await target.base.expectNothingLeftBehind()
         }
+        try await target.base.expectNothingLeftBehind()
       }
     }
 

@@ -65,8 +65,8 @@ public struct ConnectionSettings: Sendable, Equatable {
   /// libpq ends the user and password of a URL at the first `@`, or has none where a `/` comes before. A
   /// password with one of the two unescaped would so become a host name, and be shown as such.
   private static func refuseStrayAt(in string: String) throws(PostgresError) {
-    guard let scheme = string.firstRange(of: "://") else { return }
-    let rest = string[scheme.upperBound...]
+    guard let scheme = ["postgresql://", "postgres://"].first(where: string.hasPrefix) else { return }
+    let rest = string.dropFirst(scheme.count)
     guard let end = rest.firstIndex(where: { $0 == "@" || $0 == "/" }) else { return }
     guard rest[rest.index(after: end)...].prefix(while: { $0 != "?" }).contains("@") else { return }
     throw PostgresError(

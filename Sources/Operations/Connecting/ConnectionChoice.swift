@@ -36,7 +36,8 @@ public enum ConnectionChoice: Sendable, Equatable {
     -> ConnectionSettings
   {
     do {
-      return try ConnectionSettings(parsing: text)
+      // Files and secret stores like to add a line end, which would become part of the database's name.
+      return try ConnectionSettings(parsing: text.trimmed)
     } catch {
       throw ConfigurationError(
         "the database URL from \(source) cannot be read", detail: error.detail, hint: error.hint)
@@ -46,12 +47,23 @@ public enum ConnectionChoice: Sendable, Equatable {
   private static func url(inFile path: String, root: String) throws(ConfigurationError) -> String {
     guard let bytes = try? SQLFiles.read(path, root: root),
       let text = String(validating: bytes, as: UTF8.self),
-      let line = text.split(whereSeparator: \.isNewline).first
+      let line = text.split(whereSeparator: \.isNewline).map({ String($0).trimmed }).first(where: {
+        !$0.isEmpty
+      })
     else {
       throw ConfigurationError(
         "the file \"\(path)\" named by database.url_file cannot be read or is empty",
         hint: "put the URL into its first line and make it readable for you alone (chmod 600)")
     }
-    return String(line)
+    return line
+  }
+}
+
+extension String {
+  /// Without white space and line ends around it.
+  fileprivate var trimmed: String {
+    var text = self[...].drop(while: \.isWhitespace)
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return String(text)
   }
 }

@@ -54,6 +54,15 @@ public struct Project: Sendable {
     try MigrationDirectory(reading: configuration.migrationDirectories, root: root)
   }
 
+  /// Looks for the migration directories without reading any file.
+  ///
+  /// - Throws: ``MigrationError`` for one that is missing or not readable.
+  public func requireMigrationDirectories() throws(MigrationError) {
+    for directory in configuration.migrationDirectories {
+      _ = try SQLFiles.paths(below: directory, root: root)
+    }
+  }
+
   /// Where the private local server is described.
   public var serverDirectory: String { root + "/.tsdb/server" }
 

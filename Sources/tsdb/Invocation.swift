@@ -53,6 +53,8 @@ struct Invocation {
     let project = try project()
     let choice = try ConnectionChoice(
       flag: options.databaseURL, environment: Self.environment, project: project)
+    // No server is made in a directory that has nothing to do with it.
+    if choice == .localServer { try project.requireMigrationDirectories() }
     let settings = try await choice.resolve(in: project) { notice in
       if !options.quiet { Terminal.writeError(notice) }
     }

@@ -24,6 +24,12 @@ extension MigrationRunner {
         hint: "let its owner run: grant usage on schema \(schema) to \(role); "
           + "grant select on all tables in schema \(schema) to \(role);",
         sqlState: error.sqlState)
+    } catch let error as PostgresError where error.isUndefinedTable || error.sqlState == "42703" {
+      throw MigrationError(
+        .failed, "schema \"\(history.schema.name)\" holds something else than a history: \(error.message)",
+        detail: "It has a table \"migrations\" that tsdb did not make. Nothing was changed.",
+        hint: "give the history a schema of its own in tsdb.yaml:\n      history:\n        schema: NAME",
+        sqlState: error.sqlState)
     }
   }
 }

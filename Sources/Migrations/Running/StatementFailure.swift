@@ -63,6 +63,8 @@ extension MigrationError {
   private static func hint(for error: PostgresError) -> String? {
     switch error.sqlState {
     case "42501": "run it as the owner, or let the owner grant what is missing"
+    case "42601" where error.message.hasSuffix("near \":\""):
+      "psql variables do not exist here; write the value into the statement"
     case "25001": "put it into a file of its own with \"-- tsdb: transaction off\""
     case "25P02": "an earlier statement of the transaction failed"
     case "57P03", "57P01", "57P02": "run the same command again when the server is up"

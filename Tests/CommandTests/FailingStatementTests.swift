@@ -96,6 +96,9 @@ import Testing
         + String(repeating: "2, ", count: 100) + "3;",
       texts: ["--> migrations/b.sql:1:1808", "…"]),
     Case(
+      description: "a psql variable", text: "select 1 where 1 = :id;",
+      texts: ["syntax error at or near \":\"", "b.sql:1:20", "hint: psql variables do not exist here"]),
+    Case(
       description: "a missing table that no file makes", text: "insert into nowhere values (1);",
       texts: ["relation \"nowhere\" does not exist", "b.sql:1:13"]),
     Case(

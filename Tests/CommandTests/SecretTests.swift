@@ -49,7 +49,8 @@ import Testing
     let project = try TestProject(
       nil,
       [
-        "a.sql": "select pg_sleep(0.6);\ncreate table if not exists a (i int primary key);",
+        "a.sql":
+          "-- tsdb: lock-timeout 1min\nselect pg_advisory_xact_lock(4242);\ncreate table if not exists a (i int primary key);",
         "a.down.sql": "drop table a;", "a.verify.sql": "select i from a;",
         "seeds/s.sql": "insert into a values (1) on conflict do nothing;",
       ])
@@ -90,16 +91,19 @@ import Testing
 
   private func runEverything(_ place: Place, on cluster: PostgresCluster) async throws {
     let project = try project(place)
+    let holder = cluster.connect()
+    try await holder.run { _ = try $0.execute("select pg_advisory_lock(4242)") }
     let up = try ToolRun.start(
       place.arguments + ["migrate", "up", "--verbose"], environment: project.environment(place.environment),
       directory: project.directory.path)
-    try await up.waitForOutput("a:1: select")
+    try await up.waitForOutput("a:2: select")
     let commandLine = try String(contentsOfFile: "/proc/\(up.pid)/cmdline", encoding: .utf8)
     #expect(commandLine.contains("migrate"), "still running")
     expectNone(commandLine, "\(place): command line")
     expectNone(
       try await cluster.value("select string_agg(a::text, ' ') from pg_stat_activity a"), "\(place): activity"
     )
+    try await holder.run { _ = try $0.execute("select pg_advisory_unlock(4242)") }
     let result = try await up.finish()
     result.expect(0, "ok a")
     expectNone(result.description, "\(place): output")
@@ -140,6 +144,8 @@ import Testing
     "postgresql://u:pl4nted @127.0.0.1:1/d", "postgresql://u:pl4nted%00@127.0.0.1:1/d",
     "postgresql://u:x#pl4nted@127.0.0.1:1/d",
     "postgresql://127.0.0.1:1/d?password=pl4nted&pass word=x", "host=127.0.0.1 port=1 password=\"pl4nted x\"",
+    "jdbc:postgresql://127.0.0.1:1/d?user=u&password=pl4nted",
+    "postgresql+psycopg2://u:pl4nted@127.0.0.1:1/d?sslmode=require",
     "postgresql://u:pl4nted?x@127.0.0.1:1/d", "postgresql://u:\"pl4nted@127.0.0.1:1/d",
   ])
   func `in a malformed URL is not echoed`(_ url: String) async throws {

@@ -123,6 +123,13 @@ import Testing
     #expect(try source(choose(["PGPASSWORD": "x"])) == "local", "a password alone names no server")
   }
 
+  @Test func `ignores line ends and blanks around a URL`() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("url", "\r\n  postgresql://h/file \r\n")
+    #expect(try source(choose(urlFile: "url", root: directory.path)) == "url file")
+    #expect(try source(choose(["DATABASE_URL": "postgresql://h/env\n"])) == "DATABASE_URL env")
+  }
+
   @Test(arguments: ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"])
   func `is libpq's where its variables name one`(variable: String) throws {
     #expect(try source(choose([variable: "x"])) == "\(variable) -")
@@ -142,7 +149,8 @@ import Testing
   @Test(arguments: [
     "postgresql://u:p@h:5432/d", "postgres://h1:1,h2:2/d?target_session_attrs=primary",
     "postgresql://%2Ftmp%2Fx:5433/d",
-    "host=h user='a b'", "postgresql:///d?host=/tmp&user=a@b", "postgresql://u:p%40x%2Fy@h/d",
+    "host=h user='a b'", "host=h password=a://b@c@d/e", "postgresql:///d?host=/tmp&user=a@b",
+    "postgresql://u:p%40x%2Fy@h/d",
     "postgresql://[::1]:5/d", "postgresql://",
     "postgresql://u@h/d@x".replacingOccurrences(of: "@x", with: "%40x"),
   ])

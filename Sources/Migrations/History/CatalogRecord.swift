@@ -31,8 +31,11 @@ final class CatalogRecord {
   var fingerprint: String? { tracker.map { $0.fingerprint.description } }
 
   /// Reads the catalogue as it is before a migration, unless it is known already.
-  func prepare(on connection: borrowing Connection) throws {
-    guard tracker == nil else { return }
+  ///
+  /// - Parameter isAlone: whether no other run can have applied a file since the last read. Behind a
+  ///   pooler runs take turns file by file, so each reads anew.
+  func prepare(on connection: borrowing Connection, isAlone: Bool) throws {
+    if tracker != nil, isAlone { return }
     tracker = try CatalogTracker(reading: connection, excludingSchemas: [schema.name])
     isBaselineMissing = try !connection.query(
       "select exists (select from \(schema.table("catalog_objects")))"
@@ -80,7 +83,7 @@ final class CatalogRecord {
     var difference = CatalogDifference(from: recorded, to: live.snapshot.objects)
     difference.added.removeAll { isIgnored($0.identity) }
     difference.missing.removeAll { isIgnored($0.identity) }
-    difference.changed.removeAll { isIgnored($0.name.identity) }
+    difference.changed.removeAll { isIgnored($0.name.identity) || Self.isIndexCompletion($0) }
     return difference
   }
 
@@ -102,6 +105,11 @@ final class CatalogRecord {
         CatalogObject(kind: $0, identity: result.text(row, 1), definition: result.text(row, 2))
       }
     }
+  }
+
+  /// Whether an index that was still being built when it was recorded has become valid.
+  private static func isIndexCompletion(_ change: CatalogDifference.Change) -> Bool {
+    change.name.kind == .index && change.before.definition == change.after.definition + " invalid"
   }
 
   private func isIgnored(_ identity: String) -> Bool {

@@ -50,7 +50,7 @@ extension MigrationRunner {
         try connection.execute("rollback")
         return false
       }
-      try self.catalog.prepare(on: connection)
+      try self.catalog.prepare(on: connection, isAlone: self.holdsSessionLock)
       for (index, statement) in prepared.statements.enumerated() {
         try self.run(statement, index: index, of: prepared, on: connection)
       }

@@ -55,7 +55,7 @@ struct JournaledRun {
   /// Enters the file into the history as running; false when another run has applied it.
   private func open(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> Bool {
     let file = prepared.file
-    try runner.catalog.prepare(on: connection)
+    try runner.catalog.prepare(on: connection, isAlone: runner.holdsSessionLock)
     try resetBehindPooler(connection)
     let row = try connection.query(
       "select checksum, state from \(runner.history.schema.table("migrations")) where name = $1", [file.name])

@@ -30,7 +30,7 @@ extension MigrationRunner {
       try connection.execute("rollback")
       return .appliedElsewhere
     }
-    try catalog.prepare(on: connection)
+    try catalog.prepare(on: connection, isAlone: holdsSessionLock)
     for (index, statement) in prepared.statements.enumerated() {
       try run(statement, index: index, of: prepared, on: connection)
       guard connection.isInTransaction else {

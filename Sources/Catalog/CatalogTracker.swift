@@ -99,8 +99,9 @@ public struct CatalogTracker: Sendable {
       for row in known where after[row.key] != row.name {
         return after[row.key] == nil ? "\(row.name) is gone" : "\(row.name) was renamed"
       }
-      let hasNewColumn = after.count > known.count && dirty.relationsInUse.contains(group.id)
-      if group.kind == .relation, hasNewColumn {
+      let knownKeys = Set(known.map(\.key))
+      let hasNewColumn = after.keys.contains { $0.column > 0 && !knownKeys.contains($0) }
+      if hasNewColumn, group.kind == .relation, dirty.relationsInUse.contains(group.id) {
         return "a relation that others are built on has new columns"
       }
     }

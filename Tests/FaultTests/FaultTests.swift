@@ -15,6 +15,13 @@ extension Faults {
       try await disturb(MixedUp.self, by: fault)
     }
 
+    @Test(
+      .enabled(if: PgBouncer.isInstalled),
+      arguments: [Fault.killTool, .interruptTool, .killBackend, .killServer])
+    func `behind a transaction pool too`(fault: Fault) async throws {
+      try await disturb(PooledUp.self, by: fault, scale: 0.5)
+    }
+
     @Test(.enabled(if: ApplicationProject.isThere), arguments: Fault.allCases)
     func `the application's own files are whole or absent`(fault: Fault) async throws {
       try await disturb(ApplicationUp.self, by: fault, scale: 0.5)

@@ -54,6 +54,8 @@ struct FaultInjection: Sendable {
   let isHit: Bool
   /// The last line of the command in the server's log before the fault.
   let lastStatement: String
+  /// Whether the server will go down and up again by itself.
+  var restartsServer = false
 }
 
 /// Waits for the moment on a thread of its own, so that nothing else on the pool can delay it.
@@ -71,7 +73,9 @@ struct FaultInjector: Sendable {
         wait(for: moment, from: start)
         let isHit = strike()
         log.read()
-        continuation.resume(returning: FaultInjection(isHit: isHit, lastStatement: log.last))
+        continuation.resume(
+          returning: FaultInjection(
+            isHit: isHit, lastStatement: log.last, restartsServer: fault == .killBackend && isHit))
       }
     }
     if fault == .killServer { try await cluster.kill9() }
@@ -144,6 +148,8 @@ final class ServerLogTail: @unchecked Sendable {
   /// The backend that logged the last one.
   private(set) var backend: pid_t?
   private(set) var last = ""
+  /// How often the server has come up.
+  private(set) var starts = 0
 
   /// Begins at the present end of the log.
   init(_ cluster: PostgresCluster, database: String) {
@@ -165,7 +171,18 @@ final class ServerLogTail: @unchecked Sendable {
     for line in lines { take(line) }
   }
 
+  /// Waits until the server has come up again: the postmaster needs a moment to learn of a backend's
+  /// death, and answers until then. A backend that was ending anyway takes nothing with it.
+  func waitForStart(after count: Int) async throws {
+    let deadline = ContinuousClock.now + .seconds(15)
+    while starts == count, ContinuousClock.now < deadline {
+      try await Task.sleep(for: .milliseconds(10))
+      read()
+    }
+  }
+
   private func take(_ line: Substring) {
+    if line.hasSuffix("database system is ready to accept connections") { starts += 1 }
     guard let range = line.range(of: marker), !line[range.upperBound...].hasPrefix("watch"),
       line.contains(" LOG:  statement: ") || line.contains(" LOG:  execute ")
     else { return }

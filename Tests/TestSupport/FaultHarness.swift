@@ -8,6 +8,8 @@ import Testing
 public protocol FaultSubject: Sendable {
   var cluster: PostgresCluster { get }
   var database: String { get }
+  /// How the command reaches the database; directly unless told otherwise.
+  var url: String { get }
   /// The directory that the command is given.
   var project: TemporaryDirectory { get }
   /// The command, without options that say where the database is.
@@ -54,7 +56,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
   @discardableResult
   public func run() async throws -> FaultTally {
     let seed = SeedTrait.seed
-    var tally = FaultTally("\(fault.rawValue) during \(Subject.command.joined(separator: " "))")
+    var tally = FaultTally(
+      "\(fault.rawValue) during \(Subject.command.joined(separator: " ")) (\(Subject.self))")
     for round in 0..<rounds where FaultCount.onlyRound.map({ $0 == round }) ?? true {
       var generator = SeededGenerator(seed: seed &+ UInt64(round) &* 0x9e37_79b9)
       let moment = FaultMoment(round: round, measure: measure, using: &generator)
@@ -78,8 +81,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     for _ in 0..<3 {
       let subject = try await Subject.prepare(on: cluster)
       let log = ServerLogTail(cluster, database: subject.database)
-      let result = try await start(subject, url: cluster.url(database: subject.database))
-        .finish(within: runLimit)
+      let result = try await start(subject, url: subject.url).finish(within: runLimit)
       guard result.exitStatus == 0 else { throw TestSupportError("undisturbed: \(result)") }
       try await subject.checkInterrupted()
       try await subject.checkFinished()
@@ -102,14 +104,17 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     let relay = fault == .cutConnection ? try ConnectionRelay(to: cluster) : nil
     defer { relay?.close() }
     let log = ServerLogTail(cluster, database: subject.database)
-    let url = cluster.url(database: subject.database)
-    let run = try Self.start(subject, url: relay?.url(database: subject.database) ?? url)
+    let run = try Self.start(subject, url: relay?.url(database: subject.database) ?? subject.url)
+    log.read()
+    let starts = log.starts
     let injector = FaultInjector(fault: fault, cluster: cluster, run: run, log: log, relay: relay)
-    trace.injection = try await injector.inject(at: moment)
+    let injection = try await injector.inject(at: moment)
+    trace.injection = injection
     let result = try await run.finish(within: Self.runLimit)
     trace.disturbed = result
     try expectPossibleEnd(result)
     if fault == .killServer { try await cluster.start() }
+    if injection.restartsServer { try await log.waitForStart(after: starts) }
     try await waitUntilServerAnswers()
     try await subject.checkInterrupted()
     try await runUntilDone(subject, &trace)
@@ -135,8 +140,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
   private func runUntilDone(_ subject: Subject, _ trace: inout FaultTrace) async throws {
     let deadline = ContinuousClock.now + Self.recoveryLimit
     while ContinuousClock.now < deadline {
-      let url = cluster.url(database: subject.database)
-      let result = try await Self.start(subject, url: url).finish(within: Self.runLimit)
+      let result = try await Self.start(subject, url: subject.url).finish(within: Self.runLimit)
       trace.repetitions.append(result)
       if result.exitStatus == 0 { return }
       guard result.exitStatus == 75 else { throw FaultFinding("run again, the command ended with \(result)") }
@@ -160,6 +164,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
 }
 
 extension FaultSubject {
+  public var url: String { cluster.url(database: database) }
+
   /// Drops the database; a round that found nothing leaves nothing.
   func dispose() async {
     let name = database

@@ -85,7 +85,9 @@ struct JournaledRun {
   /// Outside a transaction the next statement may get another session, so this makes a surprise
   /// unlikely, not impossible.
   func resetBehindPooler(_ connection: borrowing Connection) throws(PostgresError) {
-    if runner.server.isPooled { try connection.execute(SessionState.reset) }
+    guard runner.server.isPooled else { return }
+    let backend = try connection.execute(SessionState.reset + "select pg_backend_pid()").integer(0, 0)
+    runner.processID = backend ?? runner.processID
   }
 
   private func close(

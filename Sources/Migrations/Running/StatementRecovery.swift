@@ -198,7 +198,11 @@ struct StatementRecovery {
   }
 
   private func drop(_ index: String, on connection: borrowing Connection) throws {
-    try connection.execute("drop index concurrently if exists \(index)")
+    // It may wait for the transactions of others as long as the build itself; so who they are is told.
+    try runner.watch.watching(run.prepared.file.name, processID: runner.processID) {
+      () throws(PostgresError) in
+      _ = try connection.execute("drop index concurrently if exists \(index)")
+    }
     runner.report(
       .recovered(
         name: run.prepared.file.name, statement: statement.commandTag,

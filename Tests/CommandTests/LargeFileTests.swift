@@ -28,7 +28,7 @@ import Testing
       let result = try await run.finish()
       result.expect(0, "ok big (5000 statements")
       #expect(try await database.value("select count(*) from big") == "4999")
-      #expect(peak > 0 && peak < 128 * 1024, "\(peak) kB")
+      #expect(peak > 0 && peak < 96 * 1024, "\(peak) kB")
     }
   }
 

@@ -13,7 +13,8 @@ struct PooledUp: FaultSubject {
 
   /// A pooler of its own for each round: what one leaves in its sessions is not the next one's.
   static func prepare(on cluster: PostgresCluster) async throws -> PooledUp {
-    let pooler = try await PgBouncer.start(.transaction, for: cluster, poolSize: 5)
+    let pooler = try await PgBouncer.start(
+      .transaction, for: cluster, poolSize: 5, configuration: ["server_login_retry = 1"])
     return PooledUp(target: try await .mixed(on: cluster, hasSettings: false), pooler: pooler)
   }
 

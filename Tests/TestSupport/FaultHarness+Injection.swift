@@ -22,15 +22,21 @@ public enum FaultMoment: Sendable, CustomStringConvertible {
   case statement(Int, pause: Duration)
 
   /// In turn uniform over the time of an undisturbed run and uniform over its statements.
+  ///
+  /// A time is counted from the statement that had been sent by then, so that a run that is slower or
+  /// faster than the measured one is met in the same place.
   init(round: Int, measure: FaultMeasure, using generator: inout SeededGenerator) {
     let fraction = Double.random(in: 0..<1, using: &generator)
     if round.isMultiple(of: 2) {
-      self = .after(measure.duration * fraction)
+      let time = measure.duration * fraction
+      let sent = measure.statements.count { $0 <= time }
+      self =
+        sent == 0 ? .after(time) : .statement(sent, pause: time - measure.statements[sent - 1])
     } else {
       // A short pause reaches into the statement, none stays at its beginning.
       let pause = generator.oneIn(2) ? 0 : Double.random(in: 0..<3000, using: &generator)
       self = .statement(
-        1 + Int(fraction * Double(measure.statements)), pause: .microseconds(Int64(pause)))
+        1 + Int(fraction * Double(measure.statements.count)), pause: .microseconds(Int64(pause)))
     }
   }
 
@@ -42,10 +48,11 @@ public enum FaultMoment: Sendable, CustomStringConvertible {
   }
 }
 
-/// How long a command takes and how many statements it sends when nothing disturbs it.
+/// How long a command takes when nothing disturbs it, and when after its start the server had logged
+/// each of its statements.
 public struct FaultMeasure: Sendable {
   let duration: Duration
-  let statements: Int
+  let statements: [Duration]
 }
 
 /// What an injection met.
@@ -148,6 +155,8 @@ final class ServerLogTail: @unchecked Sendable {
   /// The backend that logged the last one.
   private(set) var backend: pid_t?
   private(set) var last = ""
+  /// When each statement was seen.
+  private(set) var times: [ContinuousClock.Instant] = []
   /// How often the server has come up.
   private(set) var starts = 0
 
@@ -187,6 +196,7 @@ final class ServerLogTail: @unchecked Sendable {
       line.contains(" LOG:  statement: ") || line.contains(" LOG:  execute ")
     else { return }
     count += 1
+    times.append(.now)
     last = String(line)
     if let bracket = line[..<range.lowerBound].lastIndex(of: "[") {
       backend = pid_t(line[line.index(after: bracket)..<range.lowerBound]) ?? backend

@@ -81,12 +81,16 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     for _ in 0..<3 {
       let subject = try await Subject.prepare(on: cluster)
       let log = ServerLogTail(cluster, database: subject.database)
-      let result = try await start(subject, url: subject.url).finish(within: runLimit)
+      let begin = ContinuousClock.now
+      let run = try start(subject, url: subject.url)
+      // Never: it reads the log until the end.
+      _ = try await FaultInjector(fault: .killTool, cluster: cluster, run: run, log: log, relay: nil)
+        .inject(at: .statement(.max, pause: .zero))
+      let result = try await run.finish(within: runLimit)
       guard result.exitStatus == 0 else { throw TestSupportError("undisturbed: \(result)") }
       try await subject.checkInterrupted()
       try await subject.checkFinished()
-      log.read()
-      measures.append(FaultMeasure(duration: result.duration, statements: log.count))
+      measures.append(FaultMeasure(duration: result.duration, statements: log.times.map { $0 - begin }))
       await subject.dispose()
     }
     // The shortest, or many moments would lie after the end.
@@ -110,10 +114,13 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     let injector = FaultInjector(fault: fault, cluster: cluster, run: run, log: log, relay: relay)
     let injection = try await injector.inject(at: moment)
     trace.injection = injection
+    // A pooler keeps its clients waiting for the server, which for a direct connection is gone for good.
+    let isPooled = subject.url != cluster.url(database: subject.database)
+    if fault == .killServer, isPooled { try await cluster.start() }
     let result = try await run.finish(within: Self.runLimit)
     trace.disturbed = result
+    if fault == .killServer, !isPooled { try await cluster.start() }
     try expectPossibleEnd(result)
-    if fault == .killServer { try await cluster.start() }
     if injection.restartsServer { try await log.waitForStart(after: starts) }
     try await waitUntilServerAnswers()
     try await subject.checkInterrupted()

@@ -14,8 +14,10 @@ import Testing
     var failed = 0
   }
 
-  static let transactionCount =
-    ProcessInfo.processInfo.environment["TSDB_TEST_TRANSACTIONS"].flatMap { Int($0) } ?? 250
+  private static let countFromEnvironment =
+    ProcessInfo.processInfo.environment["TSDB_TEST_TRANSACTIONS"].flatMap { Int($0) }
+  static let transactionCount = countFromEnvironment ?? 150
+  static let isMeasured = countFromEnvironment != nil
 
   @Test(.seeded) func `every change that it reads equals a full read`() async throws {
     // Roles belong to the server, so this test has one of its own.
@@ -32,9 +34,9 @@ import Testing
         let tally = try await database.connect().run { connection in
           try Self.run(RandomDDL(generator: SeededGenerator(seed: seed)), on: connection)
         }
-        print("tracker:", tally)
-        #expect(tally.partial >= Self.transactionCount / 8)
-        #expect(tally.succeeded > tally.failed / 2)
+        if Self.isMeasured { print("tracker:", tally) }
+        #expect(tally.partial >= Self.transactionCount / 5)
+        #expect(tally.succeeded > Self.transactionCount)
       }
     }
   }
@@ -49,17 +51,8 @@ import Testing
       try connection.execute("select pg_current_xact_id()")
       var statements: [String] = []
       for _ in 0...Int.random(in: 0...3, using: &ddl.generator) {
-        let statement = try next(&ddl, on: connection)
-        statements.append(statement)
-        try connection.execute("savepoint one")
-        do {
-          try connection.execute(statement)
-          tally.succeeded += 1
-        } catch {
-          try connection.execute("rollback to savepoint one")
-          statements.append("-- failed: \(error.message)")
-          tally.failed += 1
-        }
+        // Many statements meet something that is not there; what they did is undone with a savepoint.
+        for _ in 0..<4 where try attempt(&ddl, &statements, &tally, on: connection) { break }
       }
       let change = try tracker.change(on: connection)
       tally.count(change)
@@ -80,6 +73,26 @@ import Testing
       }
     }
     return tally
+  }
+
+  /// Runs one statement, and returns whether it succeeded.
+  private static func attempt(
+    _ ddl: inout RandomDDL, _ statements: inout [String], _ tally: inout Tally,
+    on connection: borrowing Connection
+  ) throws -> Bool {
+    let statement = try next(&ddl, on: connection)
+    statements.append(statement)
+    try connection.execute("savepoint one")
+    do {
+      try connection.execute(statement)
+      tally.succeeded += 1
+      return true
+    } catch {
+      try connection.execute("rollback to savepoint one")
+      statements.append("-- failed: \(error.message)")
+      tally.failed += 1
+      return false
+    }
   }
 
   private static func next(_ ddl: inout RandomDDL, on connection: borrowing Connection) throws -> String {

@@ -109,7 +109,7 @@ final class CatalogRecord {
 
   /// Whether an index that was still being built when it was recorded has become valid.
   private static func isIndexCompletion(_ change: CatalogDifference.Change) -> Bool {
-    change.name.kind == .index && change.before.definition == change.after.definition + " invalid"
+    change.name.kind == .index && change.before.definition == change.after.definition + "\ninvalid"
   }
 
   private func isIgnored(_ identity: String) -> Bool {

@@ -55,8 +55,10 @@ struct JournaledRun {
   /// Enters the file into the history as running; false when another run has applied it.
   private func open(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> Bool {
     let file = prepared.file
+    // One transaction, so that behind a pooler all of it meets the session that was reset.
+    try connection.execute("begin; " + SessionState.reset)
+    defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
     try runner.catalog.prepare(on: connection, isAlone: runner.holdsSessionLock)
-    try resetBehindPooler(connection)
     let row = try connection.query(
       "select checksum, state from \(runner.history.schema.table("migrations")) where name = $1", [file.name])
     if row.rowCount > 0, row.text(0, 1) == "applied", row.text(0, 0) == file.checksum.description {
@@ -75,7 +77,7 @@ struct JournaledRun {
       isStartingOver
       ? "delete from \(runner.history.schema.table("statements")) where migration = \(Quoting.literal(file.name));"
       : ""
-    try connection.execute("begin; \(sql) \(clearing) commit")
+    try connection.execute("\(sql) \(clearing) commit")
     if !runner.server.isPooled { try connection.execute(session.outsideTransaction) }
     return true
   }

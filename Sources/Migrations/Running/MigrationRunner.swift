@@ -55,6 +55,18 @@ public final class MigrationRunner {
     return try body(connection)
   }
 
+  /// Runs `body`, which only reads, undisturbed by what other clients of a pooler left in its sessions.
+  func settled<Result>(
+    on connection: borrowing Connection, _ body: (borrowing Connection) throws -> Result
+  ) throws -> Result {
+    guard server.isPooled, !connection.isInTransaction else { return try body(connection) }
+    try connection.execute("begin; " + SessionState.reset)
+    defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
+    let result = try body(connection)
+    try connection.execute("commit")
+    return result
+  }
+
   /// Creates the history where it is not there yet; call inside ``exclusively(on:_:)``.
   ///
   /// Not part of that, so that files which are refused leave the database as it was.

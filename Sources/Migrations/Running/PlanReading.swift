@@ -15,7 +15,7 @@ extension MigrationRunner {
 
   private func readHistory(on connection: borrowing Connection) throws -> [HistoryEntry] {
     do {
-      return try history.read(on: connection)
+      return try settled(on: connection) { try history.read(on: $0) }
     } catch let error as PostgresError where error.isInsufficientPrivilege {
       let (schema, role) = (Quoting.identifier(history.schema.name), Quoting.identifier(server.role))
       throw MigrationError(

@@ -49,8 +49,10 @@ extension MigrationRunner {
     _ entries: [MigrationPlan.Entry], plan: MigrationPlan, on connection: borrowing Connection
   ) throws -> [DryRunFile] {
     if let refusal = plan.refusal() { throw refusal }
-    return try Self.prepare(entries, plan: plan, created: history.createdObjects(on: connection))
-      .map(DryRunFile.init)
+    return try Self.prepare(
+      entries, plan: plan, created: settled(on: connection) { try history.createdObjects(on: $0) }
+    )
+    .map(DryRunFile.init)
   }
 
   /// Applies what is pending, in order; stops at the first failure, with everything before it kept.
@@ -60,7 +62,8 @@ extension MigrationRunner {
     _ entries: [MigrationPlan.Entry], plan: MigrationPlan, on connection: borrowing Connection
   ) throws -> UpResult {
     if let refusal = plan.refusal() { throw refusal }
-    let prepared = try Self.prepare(entries, plan: plan, created: history.createdObjects(on: connection))
+    let prepared = try Self.prepare(
+      entries, plan: plan, created: settled(on: connection) { try history.createdObjects(on: $0) })
     try ensureHistory(on: connection)
     let recorded = Dictionary(plan.entries.map { ($0.name, $0.history) }) { first, _ in first }
     var result = UpResult()
@@ -108,7 +111,7 @@ extension MigrationRunner {
   }
 
   private func warnOfDrift(on connection: borrowing Connection) throws -> Int {
-    let drift = try catalog.drift(on: connection)
+    let drift = try settled(on: connection) { try catalog.drift(on: $0) }
     guard !drift.isEmpty else { return 0 }
     report(
       .warning(

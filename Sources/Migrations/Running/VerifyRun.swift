@@ -46,7 +46,7 @@ extension MigrationRunner {
   public func catalogComparison(
     on connection: borrowing Connection
   ) throws -> (difference: CatalogDifference, liveFingerprint: String?) {
-    (try catalog.drift(on: connection), catalog.fingerprint)
+    (try settled(on: connection) { try catalog.drift(on: $0) }, catalog.fingerprint)
   }
 
   /// Records the live catalogue as what the migrations left.

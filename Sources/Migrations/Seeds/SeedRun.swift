@@ -26,10 +26,11 @@ extension MigrationRunner {
   ) throws -> [SeedResult] {
     let seeds = try files.map(PreparedSeed.init)
     let requirements = try seeds.map {
-      try Self.requirements(of: $0, plan: plan, created: history.createdObjects(on: connection))
+      try Self.requirements(
+        of: $0, plan: plan, created: settled(on: connection) { try history.createdObjects(on: $0) })
     }
     try ensureHistory(on: connection)
-    let recorded = try seededChecksums(on: connection)
+    let recorded = try settled(on: connection) { try seededChecksums(on: $0) }
     var results: [SeedResult] = []
     for (index, seed) in seeds.enumerated() {
       let name = seed.file.name

@@ -33,7 +33,7 @@ extension CatalogQuery {
     join pg_index as i on i.indrelid = c.oid
     join pg_class as x on x.oid = i.indexrelid
     where not x.relispartition and not exists (select from pg_constraint as k
-      where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
+      where k.conrelid = i.indrelid and k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
     """
   }
 

@@ -35,7 +35,18 @@ public struct CatalogTracker: Sendable {
   ///
   /// Costs one short query when that is nothing. The result equals that of a full read, and a full
   /// read is what happens whenever less might not be enough; see ``CatalogChange/fullReadReason``.
-  public func change(on connection: borrowing Connection) throws(PostgresError) -> CatalogChange {
+  ///
+  /// - Parameter onlyCreatesRelations: whether the transaction's statements are known to do nothing but
+  ///   create tables, indexes, views and sequences; what they created is then found without looking
+  ///   through the catalogue, whose size otherwise counts.
+  public func change(
+    on connection: borrowing Connection, onlyCreatesRelations: Bool = false
+  ) throws(PostgresError) -> CatalogChange {
+    if onlyCreatesRelations, let created = try CreatedRelations.read(on: connection) {
+      var dirty = ChangedGroups()
+      dirty.groups = created.groups
+      return try change(of: dirty, preparedStatements: created.preparedStatements, on: connection)
+    }
     let changed = try ChangedCatalogs.read(on: connection)
     switch changed.extent(members: members) {
     case .nothing:

@@ -44,12 +44,19 @@ final class CatalogRecord {
 
   /// What the current transaction changed.
   ///
-  /// - Parameter isComplete: reads the whole catalogue again, for changes made in other transactions.
-  func change(on connection: borrowing Connection, isComplete: Bool = false) throws -> Change {
+  /// - Parameters:
+  ///   - isComplete: reads the whole catalogue again, for changes made in other transactions.
+  ///   - onlyCreatesRelations: see `CatalogTracker.change`.
+  func change(
+    on connection: borrowing Connection, isComplete: Bool = false, onlyCreatesRelations: Bool = false
+  ) throws -> Change {
     guard let tracker else {
       throw MigrationError(.failed, "the catalogue was not read before the migration")
     }
-    let change = try isComplete ? tracker.reread(on: connection) : tracker.change(on: connection)
+    let change =
+      try isComplete
+      ? tracker.reread(on: connection)
+      : tracker.change(on: connection, onlyCreatesRelations: onlyCreatesRelations)
     pending = change
     let baseline = isBaselineMissing ? upserts(tracker.snapshot.objects) : ""
     return Change(

@@ -78,6 +78,17 @@ struct PreparedScript: Sendable {
   }
 }
 
+extension PreparedScript {
+  /// Whether nothing happens but that tables, indexes, views and sequences are created, so that the
+  /// transaction's locks show all of it. CREATE TABLE AS runs a query and with it any function.
+  var onlyCreatesRelations: Bool {
+    statements.allSatisfy { statement in
+      statement.isAnalysed && !statement.isOpaque
+        && ["CREATE TABLE", "CREATE INDEX", "CREATE VIEW", "CREATE SEQUENCE"].contains(statement.commandTag)
+    }
+  }
+}
+
 extension ObjectReference {
   /// `kind:name` or `kind:schema` US `name`, with the unit separator, which no sane name holds.
   var historyText: String { "\(kind.rawValue):" + (schema.map { "\($0)\u{1F}\(name)" } ?? name) }

@@ -46,7 +46,8 @@ extension MigrationRunner {
     do {
       // In this order: what a file set must neither colour the catalogue's text nor the history.
       try connection.execute(SessionState.reset + "set local client_encoding = 'UTF8'")
-      let change = try catalog.change(on: connection)
+      let change = try catalog.change(
+        on: connection, onlyCreatesRelations: prepared.onlyCreatesRelations)
       var record = prepared.record(milliseconds: milliseconds)
       record.fingerprintBefore = change.fingerprintBefore
       record.fingerprint = change.fingerprint

@@ -25,16 +25,37 @@ public struct Notice: Sendable, Equatable {
 ///
 /// libpq calls back on the thread that reads the connection; the lock is for readers elsewhere.
 final class NoticeBuffer: Sendable {
-  private let notices = Mutex<[Notice]>([])
-
-  func append(_ notice: Notice) {
-    notices.withLock { $0.append(notice) }
+  private struct State {
+    var notices: [Notice] = []
+    var leftOut = 0
+    var hasLeftOutWarnings = false
   }
 
+  /// How many are kept; a loop that raises a notice for each row would otherwise fill the memory.
+  static let capacity = 1_000
+
+  private let state = Mutex(State())
+
+  func append(_ notice: Notice) {
+    state.withLock { state in
+      if state.notices.count < Self.capacity {
+        state.notices.append(notice)
+      } else {
+        state.leftOut += 1
+        state.hasLeftOutWarnings = state.hasLeftOutWarnings || notice.severity == "WARNING"
+      }
+    }
+  }
+
+  /// The first ones, and behind them how many more there were.
   func take() -> [Notice] {
-    notices.withLock { notices in
-      defer { notices = [] }
-      return notices
+    state.withLock { state in
+      defer { state = State() }
+      guard state.leftOut > 0 else { return state.notices }
+      let rest = Notice(
+        severity: state.hasLeftOutWarnings ? "WARNING" : "NOTICE",
+        message: "\(state.leftOut) more were left out")
+      return state.notices + [rest]
     }
   }
 }

@@ -52,6 +52,16 @@ import Testing
     #expect(second.count == 1)
   }
 
+  @Test func `a flood of notices is cut, and says so`() async throws {
+    let notices = try await database.connect().run { connection in
+      try connection.execute(
+        "do $$ begin for i in 1..1500 loop raise notice '%', i; end loop; raise warning 'late'; end $$")
+      return connection.takeNotices()
+    }
+    #expect(notices.count == 1_001 && notices.first?.message == "1" && notices[999].message == "1000")
+    #expect(notices.last?.message == "501 more were left out" && notices.last?.severity == "WARNING")
+  }
+
   @Test func `executeEach gives every result and stops at the first failure`() async throws {
     let session = try database.connect()
     let tags = try await session.run { connection in

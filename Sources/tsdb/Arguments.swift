@@ -35,6 +35,15 @@ enum Arguments {
     return holdsPassword
   }
 
+  /// `text` without what looks like a connection string among `arguments`, for messages about arguments that
+  /// stand in the wrong place: it may hold a password.
+  static func hidingConnections(in text: String, given arguments: [String]) -> String {
+    arguments
+      .filter { $0.contains("://") || $0.contains("password=") }
+      .sorted { $0.count > $1.count }
+      .reduce(text) { $0.replacing($1, with: "…") }
+  }
+
   private static func overwrite(_ bytes: UnsafeMutablePointer<CChar>) {
     for offset in 0..<strlen(bytes) { bytes[offset] = CChar(UInt8(ascii: "x")) }
   }

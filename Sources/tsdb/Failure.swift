@@ -5,7 +5,7 @@ import Postgres
 
 /// An error as it is shown.
 struct Failure: Encodable {
-  let message: String
+  var message: String
   let location: String?
   let excerpt: String?
   let sqlState: String?

@@ -59,7 +59,8 @@ enum Main {
     } catch  where isParserError(error) {
       return report(parserError: error, arguments: given)
     } catch {
-      let failure = Failure(error)
+      var failure = Failure(error)
+      failure.message = Arguments.hidingConnections(in: failure.message, given: given)
       report(failure, asJSON: given.contains("--json"))
       return failure.status
     }
@@ -75,11 +76,12 @@ enum Main {
 
   private static func report(parserError error: any Error, arguments: [String]) -> Int32 {
     let code = Tsdb.exitCode(for: error)
-    let text = Tsdb.fullMessage(for: error)
+    let text = Arguments.hidingConnections(in: Tsdb.fullMessage(for: error), given: arguments)
     guard code.isSuccess else {
       if arguments.contains("--json") {
+        let message = Arguments.hidingConnections(in: Tsdb.message(for: error), given: arguments)
         Terminal.writeOutput(
-          JSONText.encode(["error": Failure(usage: Tsdb.message(for: error), status: code.rawValue)]))
+          JSONText.encode(["error": Failure(usage: message, status: code.rawValue)]))
       }
       Terminal.writeError(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
       return code.rawValue

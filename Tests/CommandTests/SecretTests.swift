@@ -164,6 +164,24 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ["migrate", "up", "postgresql://u:pl4nted@127.0.0.1:1/d"],
+    ["postgresql://u:pl4nted@127.0.0.1:1/d", "migrate", "up"],
+    ["migrate", "up", "--database-urll=postgresql://u:pl4nted@127.0.0.1:1/d"],
+    ["migrate", "up", "host=127.0.0.1 password=pl4nted"],
+    ["migrate", "verify", "--name", "postgresql://u:pl4nted@127.0.0.1:1/d"],
+    ["migrate", "up", "-C", "postgresql://u:pl4nted@127.0.0.1:1/d"],
+  ])
+  func `in a URL in the wrong place is not echoed`(_ arguments: [String]) async throws {
+    try await withProject(["a.sql": "select 1;"]) { project, _ in
+      for more in [[], ["--json"]] {
+        let result = try await project.tsdb(arguments + more)
+        result.expect(64)
+        expectNone(result.description, arguments.joined(separator: " "))
+      }
+    }
+  }
+
   @Test func `file that is empty, missing or a directory is named`() async throws {
     let project = try TestProject(
       nil, ["a.sql": "select 1;", "tsdb.yaml": "database:\n  url_file: secret/url\n"])

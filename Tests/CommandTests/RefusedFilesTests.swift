@@ -262,6 +262,14 @@ struct RefusedFiles: CustomStringConvertible, Sendable {
     }
   }
 
+  @Test func `a FIFO called like a file is not waited for`() async throws {
+    try await withProject { project, database in
+      #expect(mkfifo(project.directory.path("migrations/a.sql"), 0o600) == 0)
+      try await project.tsdb("migrate status", within: .seconds(20)).expect(
+        64, "migrations/a.sql cannot be read")
+    }
+  }
+
   @Test func `a link that leads nowhere is named`() async throws {
     try await withProject { project, database in
       try FileManager.default.createSymbolicLink(

@@ -129,7 +129,9 @@ public enum SQLFiles {
   /// All bytes of a file.
   public static func read(_ path: String, root: String) throws(MigrationError) -> [UInt8] {
     do {
-      let descriptor = try FileDescriptor.open(FilePath(absolute(path, root: root)), .readOnly)
+      // Opening a FIFO would wait for a writer, and no signal would end that.
+      let descriptor = try FileDescriptor.open(
+        FilePath(absolute(path, root: root)), .readOnly, options: .nonBlocking)
       return try descriptor.closeAfter {
         let size = Int(try descriptor.seek(offset: 0, from: .end))
         // A directory has whatever size its file system likes.

@@ -141,6 +141,15 @@ func plan(
         && missing?.hint?.contains("accept a --missing") == true)
   }
 
+  @Test func `refuses a half applied file that is one transaction now`() throws {
+    let half = try file("a", "-- tsdb: transaction off\nselect 1;")
+    let running = try history(half, state: .running)
+    #expect(try plan([half], [running]).refusal() == nil)
+    let refusal = try plan([file("a")], [running]).refusal()
+    #expect(refusal?.kind == .historyMismatch)
+    #expect(refusal?.hint?.contains("back at the top of migrations/a.sql") == true)
+  }
+
   @Test func `asks for token checksums of changed files only`() throws {
     let files = try (0..<50).map { try file("m\($0)") }
     var asked: [String] = []
@@ -270,6 +279,12 @@ func plan(
     #expect(try check([file("a", "create table t (i int);"), file("b", text)], "b") == nil)
   }
 
+  @Test func `against the order of names are not mended by a requirement`() throws {
+    let files = try [file("b", "create table t (i int);"), file("a", "select * from t;")]
+    let error = try #require(try check(files, "a", policy: .names))
+    #expect(error.hint == "rename migrations/a.sql so that it comes after \"b\"")
+  }
+
   @Test func `are covered indirectly, and by any of several creators`() throws {
     let files = try [
       file("a", "create table t (i int);"), file("b", "-- tsdb: requires a\nselect 1;"),
@@ -293,6 +308,9 @@ func plan(
     #expect(
       directives.requirements.map(\.name) == ["a", "b c"] && !directives.isTransactional
         && directives.isRepeatable)
+    #expect(template.files[0].content.contains("-- Statement by statement, with a journal; no BEGIN"))
+    #expect(
+      MigrationTemplate(name: "x").files[0].content.contains("\n-- One transaction with its history row; no"))
     #expect(try Directives(parsing: MigrationTemplate(name: "x").files[0].content) == Directives())
   }
 

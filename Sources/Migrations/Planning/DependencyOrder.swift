@@ -76,6 +76,9 @@ public struct DependencyOrder: Sendable {
     return false
   }
 
+  /// Whether a requirement of `other` could be written into the file `name`: not where names rule it out.
+  func mayRequire(_ name: String, _ other: String) -> Bool { policy == .dependencies || other < name }
+
   private static func unknown(
     _ requirement: Directives.Requirement, in file: MigrationFile, known: [String]
   ) -> MigrationError {

@@ -113,6 +113,16 @@ public struct MigrationPlan: Sendable {
           "bring \(entry.name).sql back; or, if it is gone for good, run \"tsdb migrate accept \(entry.name) --missing\""
       )
     }
+    // In one transaction it would begin anew, and what the journal has as done would be done twice.
+    if let entry = entries(.interrupted).first(where: { $0.file?.directives.isTransactional == true }) {
+      return MigrationError(
+        .historyMismatch, "\"\(entry.name)\" is half applied, and is not \"transaction off\" any more",
+        detail:
+          "The statements that ran are in the journal, which only such a file continues. Nothing was run.",
+        hint:
+          "put \"-- tsdb: transaction off\" back at the top of \(entry.file?.path ?? entry.name) and run the same"
+          + " command again; statements that have not run may be edited")
+    }
     return nil
   }
 

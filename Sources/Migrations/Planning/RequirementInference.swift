@@ -45,8 +45,9 @@ public struct RequirementInference: Sendable {
         return MigrationError(
           .invalidInput, "\"\(file.name)\" uses \(use) of \"\(owner)\" without requiring it",
           detail: "Without the requirement the order of the two files is a matter of their names.",
-          hint:
-            "add this line at the top of \(file.path):\n      -- tsdb: requires \(Directives.written(owner))",
+          hint: order.mayRequire(file.name, owner)
+            ? "add this line at the top of \(file.path):\n      -- tsdb: requires \(Directives.written(owner))"
+            : "rename \(file.path) so that it comes after \"\(owner)\"",
           location: SourceLocation(path: file.path, line: position.line, column: position.column),
           excerpt: script.source.excerpt(at: position))
       }

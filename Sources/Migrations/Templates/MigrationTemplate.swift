@@ -46,7 +46,8 @@ public struct MigrationTemplate: Sendable, Equatable {
     directives
       + """
       -- \(name): what it changes, and why.
-      -- One transaction with its history row; no BEGIN, no COMMIT, no psql commands.
+      -- \(isTransactional ? "One transaction with its history row" : "Statement by statement, with a journal"); \
+      no BEGIN, no COMMIT, no psql commands.
 
 
       """

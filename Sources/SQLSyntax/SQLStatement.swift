@@ -32,6 +32,9 @@ public struct SQLStatement: Sendable {
   /// Whether a common table expression of it inserts, updates or deletes; PostgreSQL allows that at the top
   /// level only. False where the statement was not analysed.
   public let changesRowsInWith: Bool
+  /// Whether it creates a table, view or sequence that ends with the session. False where the statement was
+  /// not analysed.
+  public let createsTemporary: Bool
 
   /// Whether the parser understood a statement.
   public enum Analysis: Sendable, Hashable {

@@ -115,7 +115,7 @@ struct ScriptParser {
       cannotRunInTransaction: TransactionRestrictions.reason(tree: tree, kind: kind),
       creates: collector.creates.references, drops: collector.drops.references,
       uses: collector.uses.references, bodyUses: collector.bodyUses.references, isOpaque: collector.isOpaque,
-      changesRowsInWith: Self.changesRowsInWith(tree))
+      changesRowsInWith: Self.changesRowsInWith(tree), createsTemporary: Self.createsTemporary(tree))
   }
 
   private mutating func appendUnknown(_ tokens: Range<Int>, _ failure: ParseTree.Failure) {
@@ -132,7 +132,7 @@ struct ScriptParser {
         analysis: .notAnalysed(ParseProblem(message: failure.message, position: place)),
         cannotRunInTransaction: TransactionRestrictions.reason(words: words), creates: [], drops: [],
         uses: [],
-        bodyUses: [], isOpaque: true, changesRowsInWith: false))
+        bodyUses: [], isOpaque: true, changesRowsInWith: false, createsTemporary: false))
   }
 
   private static func changesRowsInWith(_ tree: ProtobufMessage) -> Bool {
@@ -142,6 +142,20 @@ struct ScriptParser {
       default: false
       }
     }
+  }
+
+  private static func createsTemporary(_ tree: ProtobufMessage) -> Bool {
+    let relation: ProtobufMessage? =
+      switch tree.type {
+      case .createStmt: tree.message("relation")
+      case .createTableAsStmt: tree.message("into")?.message("rel")
+      case .selectStmt: tree.message("into_clause")?.message("rel")
+      case .viewStmt: tree.message("view")
+      case .createSeqStmt: tree.message("sequence")
+      default: nil
+      }
+    return relation.map { $0.string("relpersistence") == "t" || $0.string("schemaname") == "pg_temp" }
+      ?? false
   }
 
   private func byteRange(of tokens: Range<Int>) -> Range<Int> {

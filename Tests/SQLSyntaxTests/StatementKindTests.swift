@@ -12,6 +12,18 @@ private func only(_ text: String) throws -> SQLStatement {
 }
 
 @Suite struct StatementKindTests {
+  @Test(arguments: [
+    ("create temp table t (x int)", true), ("create table pg_temp.t (x int)", true),
+    ("create local temporary table t as select 1", true), ("select 1 as x into temp t", true),
+    ("create temp view v as select 1", true), ("create temp sequence s", true),
+    ("create table t (x int)", false), ("create unlogged table t (x int)", false),
+    ("create table temp as select 1", false),
+    ("select 1", false), ("create materialized view m as select 1", false),
+  ])
+  func `knows what ends with the session`(text: String, isTemporary: Bool) throws {
+    #expect(try only(text).createsTemporary == isTemporary)
+  }
+
   static let kinds: [(String, StatementKind, String)] = [
     ("create table a.t (x int)", .createTable(relation("t", schema: "a")), "CREATE TABLE"),
     ("create temp table if not exists t (x int)", .createTable(relation("t")), "CREATE TABLE"),

@@ -53,6 +53,12 @@ struct PreparedScript: Sendable {
           statement, reason, detail: "Nothing was sent to the server.",
           hint: "put it into a file of its own with this line at the top:\n      -- tsdb: transaction off")
       }
+      if !file.directives.isTransactional, let reason = statement.cannotBeContinued {
+        throw refusal(
+          statement, "\(statement.commandTag) is not allowed in a \"transaction off\" file: \(reason)",
+          detail: "Such a file must be able to continue in another session. Nothing was sent to the server.",
+          hint: "put it into a file without the directive, with what needs it")
+      }
       if case .createIndex(let index) = statement.kind, index.concurrently, index.index == nil {
         throw refusal(
           statement, "an index built concurrently needs a name here",
@@ -70,6 +76,9 @@ struct PreparedScript: Sendable {
       location: SourceLocation(path: file.path, line: statement.start.line, column: statement.start.column),
       excerpt: script.source.excerpt(at: statement.start))
   }
+
+  /// Whether the file may keep the server from counting changed rows of the catalogue.
+  var mayHideChanges: Bool { file.text.contains("track_counts") }
 
   /// What the file creates, as texts for the history.
   var createdObjects: [String] {
@@ -106,5 +115,24 @@ extension ObjectReference {
 
 extension SQLStatement {
   /// Whether the statement only changes the session, so that a run that continues must repeat it.
-  var isSessionSetting: Bool { commandTag == "SET" || commandTag == "RESET" }
+  var isSessionSetting: Bool { commandTag == "SET" || commandTag == "RESET" || isSettingBySelect }
+
+  /// `select set_config('search_path', '', false)`, as pg_dump writes it.
+  private var isSettingBySelect: Bool {
+    guard case .select = kind, isAnalysed, !changesRowsInWith, !uses.isEmpty else { return false }
+    return uses.allSatisfy {
+      $0.kind == .function && $0.name == "set_config" && ($0.schema ?? "pg_catalog") == "pg_catalog"
+    }
+  }
+
+  /// Why a `transaction off` file with the statement could not be continued after a crash.
+  fileprivate var cannotBeContinued: String? {
+    if createsTemporary { return "what is temporary ends with the session" }
+    switch commandTag {
+    case "PREPARE": return "a prepared statement ends with the session"
+    case "DECLARE CURSOR": return "a cursor ends with the session"
+    case "DISCARD ALL": return "it would give up the lock that keeps other runs away"
+    default: return nil
+    }
+  }
 }

@@ -29,10 +29,11 @@ struct StatementJournal: Sendable {
     return entries
   }
 
-  /// Writes an intent or an outcome.
+  /// Writes an intent or an outcome, as the role that connected: the file may have set another, which stays set.
   func recording(_ state: State, ordinal: Int, line: Int, checksum: String) -> String {
     let finished = state == .done ? "clock_timestamp()" : "null"
     return """
+      set local session authorization default; set local role none;
       insert into \(schema.table("statements")) (migration, ordinal, line, checksum, state, finished_at)
       values (\(Quoting.literal(migration)), \(ordinal), \(line), \(Quoting.literal(checksum)), \
       '\(state.rawValue)', \(finished))
@@ -41,22 +42,37 @@ struct StatementJournal: Sendable {
       """
   }
 
+  /// Clears the journal of an applied file, which is running again.
+  var startingOver: String {
+    """
+    update \(schema.table("migrations")) set state = 'running' where name = \(Quoting.literal(migration));
+    delete from \(schema.table("statements")) where migration = \(Quoting.literal(migration));
+
+    """
+  }
+
   /// Takes an intent back: the statement failed and left nothing.
   func withdrawing(ordinal: Int) -> String {
     """
+    set local session authorization default; set local role none;
     delete from \(schema.table("statements"))
     where migration = \(Quoting.literal(migration)) and ordinal = \(ordinal);
 
     """
   }
 
-  /// Removes the running row if no statement is recorded any more: the file is absent again.
+  /// Takes the running row back if no statement is recorded any more: the file is absent again, or a
+  /// repeatable one, which has the fingerprint of its last run, is applied as it was.
   var removalIfEmpty: String {
-    """
-    delete from \(schema.table("migrations")) m
-    where m.name = \(Quoting.literal(migration)) and m.state = 'running'
-      and not exists (select from \(schema.table("statements")) s where s.migration = m.name);
+    let isEmpty = """
+      m.name = \(Quoting.literal(migration)) and m.state = 'running'
+        and not exists (select from \(schema.table("statements")) s where s.migration = m.name)
+      """
+    return """
+      set local session authorization default; set local role none;
+      delete from \(schema.table("migrations")) m where \(isEmpty) and m.catalog_fingerprint is null;
+      update \(schema.table("migrations")) m set state = 'applied' where \(isEmpty);
 
-    """
+      """
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -42,6 +43,34 @@ import Testing
       try await database.execute("drop index concurrently public.t_i")
       try await project.done("migrate up")
       try await project.done("migrate status --check")
+    }
+  }
+
+  @Test func `by somebody else at the moment is waited for, and not killed`() async throws {
+    try await withProject(["a.sql": "create table t (i int);"]) { project, database in
+      try await project.done("migrate up")
+      let writer = database.connect()
+      try await writer.run { _ = try $0.execute("begin; insert into t values (1)") }
+      let builder = database.connect()
+      let build = Task {
+        try await builder.run { _ = try $0.execute("create index concurrently t_i on t (i)") }
+      }
+      while try await database.value(
+        "select count(*) from pg_stat_progress_create_index where relid = 't'::regclass")
+        != "1"
+      { try await Task.sleep(for: .milliseconds(20)) }
+      try project.write(
+        "b.sql",
+        "-- tsdb: requires a\n-- tsdb: transaction off\ncreate index concurrently if not exists t_i on t (i);"
+      )
+      try await project.tsdb("migrate up --wait 1s").expect(
+        75, "index public.t_i is still being built by process")
+      #expect(try await database.value("select count(*) from tsdb.migrations") == "1")
+      try await writer.run { _ = try $0.execute("commit") }
+      try await build.value
+      try await project.done("migrate up")
+      #expect(
+        try await database.value("select indisvalid from pg_index where indexrelid = 't_i'::regclass") == "t")
     }
   }
 

@@ -18,7 +18,7 @@ extension JournaledRun {
     do {
       outcome = try recorded == nil ? recovery.inspectFresh(on: connection) : recovery.recover(on: connection)
     } catch {
-      if !connection.isBroken, index == 0 { try connection.execute(journal.removalIfEmpty) }
+      if !connection.isBroken { try connection.execute(journal.removalIfEmpty) }
       throw error
     }
     if outcome == .mustRun {
@@ -34,9 +34,21 @@ extension JournaledRun {
         }
         throw try failure(refusal, index: index, on: connection)
       }
+      try refuseInvalidIndex(statement, index: index, on: connection)
     }
     try connection.execute(journal.recording(.done, ordinal: index, line: line, checksum: checksum))
     try setLockTimeout(session.lockTimeout, on: connection)
+  }
+
+  /// IF NOT EXISTS is content with an index that somebody else began meanwhile and did not finish.
+  private func refuseInvalidIndex(
+    _ statement: SQLStatement, index: Int, on connection: borrowing Connection
+  ) throws {
+    guard case .createIndex(let creation) = statement.kind, creation.ifNotExists,
+      let found = try IndexState.find(creation, on: connection), !found.isValid
+    else { return }
+    try connection.execute(journal.withdrawing(ordinal: index) + journal.removalIfEmpty)
+    throw found.refusal(location: prepared.location(of: statement), excerpt: prepared.excerpt(of: statement))
   }
 
   /// Brings the journal up to date with what a refused or cancelled statement has left.

@@ -16,7 +16,7 @@ struct StatementRecovery {
   /// For a statement that was never begun: refuses what a failed build of somebody else left.
   func inspectFresh(on connection: borrowing Connection) throws -> Outcome {
     guard case .createIndex(let index) = statement.kind, index.concurrently,
-      let found = try IndexState.find(index, on: connection), !found.isValid, found.builder == nil
+      let found = try waitForBuilder(of: index, on: connection), !found.isValid
     else { return .mustRun }
     throw found.refusal(
       location: run.prepared.location(of: statement), excerpt: run.prepared.excerpt(of: statement))
@@ -126,7 +126,7 @@ struct StatementRecovery {
       if ContinuousClock.now - start >= runner.options.runnerWait {
         throw MigrationError(
           .tryAgain, "index \(found.identity) is still being built by process \(builder)",
-          detail: "It was begun by a run that ended.",
+          detail: "This run did not begin it.",
           hint: "wait for it, or run: select pg_cancel_backend(\(builder)); then run the same command again")
       }
       Pause.sleep(.milliseconds(100))

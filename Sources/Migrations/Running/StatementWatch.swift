@@ -59,10 +59,7 @@ public final class StatementWatch: Sendable {
   var lastBlockers: [BlockingSession] { state.withLock { $0.lastBlockers } }
 
   private func look(at current: Current) async {
-    let sql = """
-      select \(BlockingSession.columns) from pg_catalog.pg_stat_activity a
-      where a.pid = any (pg_catalog.pg_blocking_pids(\(current.processID)))
-      """
+    let sql = BlockingSession.query(blocking: current.processID)
     let progress = """
       select phase, greatest(blocks_done, tuples_done), greatest(blocks_total, tuples_total)
       from pg_catalog.pg_stat_progress_create_index where pid = \(current.processID)

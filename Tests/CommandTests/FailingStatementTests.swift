@@ -102,8 +102,22 @@ import Testing
       description: "a missing table that no file makes", text: "insert into nowhere values (1);",
       texts: ["relation \"nowhere\" does not exist", "b.sql:1:13"]),
     Case(
+      description: "a setting by which the server would read the file's letters wrongly",
+      text: "set client_encoding = 'LATIN1';\ncreate table b as select 'ñ' as letter;",
+      texts: [
+        "the statement sets client_encoding to LATIN1, but the file is read with UTF8",
+        "--> migrations/b.sql:1:1",
+        "files are UTF-8",
+      ]),
+    Case(
+      description: "a setting by which the server would read the file's strings wrongly",
+      text: "select 1;\nset standard_conforming_strings = off;\ncreate table b as select 'C:\\n' as path;",
+      texts: ["sets standard_conforming_strings to off", "--> migrations/b.sql:2:1", "E'…'"]),
+    Case(
       description: "a COMMIT inside a DO block", text: "create table b (i int);\ndo $$ begin commit; end $$;",
-      texts: ["invalid transaction termination", "sqlstate: 2D000", "--> migrations/b.sql:2:1"]),
+      texts: [
+        "invalid transaction termination", "sqlstate: 2D000", "remove the COMMIT", "--> migrations/b.sql:2:1",
+      ]),
   ]
 
   @Test(arguments: cases)
@@ -145,6 +159,15 @@ import Testing
     ]) { project, database in
       try await project.done("migrate up")
       #expect(try await database.value("select count(*) from public.b") == "1")
+    }
+  }
+
+  @Test func `that turns the server's counting off does not hide what the file makes`() async throws {
+    try await withProject([
+      "a.sql": "create table a (i int);", "b.sql": "set track_counts = off;\ncreate table b (i int);",
+    ]) { project, database in
+      try await project.done("migrate up")
+      #expect(try await project.done("migrate verify").contains("no drift"))
     }
   }
 

@@ -23,8 +23,11 @@ extension MigrationRunner {
         undone.append((entry.name, milliseconds))
         report(.finished(name: entry.name, milliseconds: milliseconds, statements: script.statements.count))
       } catch let error as MigrationError {
-        let names = undone.map { "\"\($0.name)\"" }.joined(separator: ", ")
-        throw undone.isEmpty ? error : error.adding(detail: "Undone in this run: \(names).")
+        throw error.adding(undone: undone.map(\.name))
+      } catch let error as PostgresError {
+        throw MigrationError(
+          error, during: "\"\(entry.name)\" could not be undone", kept: "It stays applied."
+        ).adding(undone: undone.map(\.name))
       }
     }
     return undone
@@ -55,14 +58,15 @@ extension MigrationRunner {
         try self.run(statement, index: index, of: prepared, on: connection)
       }
       do {
-        try connection.execute(SessionState.reset + "set local client_encoding = 'UTF8'")
-        let change = try self.catalog.change(on: connection)
+        try connection.execute(self.session(of: prepared.file).afterFile)
+        let change = try self.catalog.change(on: connection, isComplete: prepared.mayHideChanges)
         try connection.execute(
           self.history.deletion(entry.name) + change.sql
-            + self.history.logging(.undone, name: entry.name, checksum: entry.history?.checksum) + "commit")
+            + self.history.logging(.undone, name: entry.name, checksum: entry.history?.checksum))
       } catch let error as PostgresError {
         throw StatementRefusal(error: error, statement: nil)
       }
+      try self.commit(prepared.file, on: connection, either: "It is undone, or as it was.")
       self.catalog.committed()
       return true
     }
@@ -81,5 +85,12 @@ extension MigrationRunner {
         hint: "look at \"tsdb migrate status\" and run it again")
     }
     return true
+  }
+}
+
+extension MigrationError {
+  fileprivate func adding(undone names: [String]) -> MigrationError {
+    if names.isEmpty { return self }
+    return adding(detail: "Undone in this run: \(names.map { "\"\($0)\"" }.joined(separator: ", ")).")
   }
 }

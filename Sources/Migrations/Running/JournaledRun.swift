@@ -46,17 +46,13 @@ struct JournaledRun {
       milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
   }
 
-  var session: SessionState {
-    SessionState(
-      lockTimeout: prepared.file.directives.lockTimeout ?? runner.options.lockTimeout,
-      statementTimeout: prepared.file.directives.statementTimeout ?? .zero, server: runner.server)
-  }
+  var session: SessionState { runner.session(of: prepared.file) }
 
   /// Enters the file into the history as running; false when another run has applied it.
   private func open(replacing entry: HistoryEntry?, on connection: borrowing Connection) throws -> Bool {
     let file = prepared.file
     // One transaction, so that behind a pooler all of it meets the session that was reset.
-    try connection.execute("begin; " + SessionState.reset)
+    try connection.execute(session.begin)
     defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
     try runner.catalog.prepare(on: connection, isAlone: runner.holdsSessionLock)
     let row = try connection.query(
@@ -70,14 +66,17 @@ struct JournaledRun {
     var record = prepared.record(milliseconds: 0)
     record.state = .running
     record.fingerprintBefore = runner.catalog.fingerprint
-    let sql = row.rowCount == 0 ? runner.history.insertion(record) : runner.history.replacement(record)
-    // A repeatable file starts over; an interrupted one keeps its journal.
-    let isStartingOver = row.rowCount > 0 && row.text(0, 1) == "applied"
-    let clearing =
-      isStartingOver
-      ? "delete from \(runner.history.schema.table("statements")) where migration = \(Quoting.literal(file.name));"
-      : ""
-    try connection.execute("\(sql) \(clearing) commit")
+    let sql =
+      if row.rowCount == 0 {
+        runner.history.insertion(record)
+      } else if row.text(0, 1) == "applied" {
+        // A repeatable file starts over; what is recorded of its last run holds until this one is done.
+        journal.startingOver
+      } else {
+        // An interrupted one keeps its journal.
+        ""
+      }
+    try connection.execute(sql + "commit")
     if !runner.server.isPooled { try connection.execute(session.outsideTransaction) }
     return true
   }
@@ -96,7 +95,7 @@ struct JournaledRun {
     milliseconds: Int64, entry: HistoryEntry?, isContinued: Bool, on connection: borrowing Connection
   ) throws {
     let file = prepared.file
-    try connection.execute(session.begin + SessionState.reset + "set local client_encoding = 'UTF8'")
+    try connection.execute(session.begin)
     let change =
       isContinued
       ? try runner.catalog.changeSinceRecord(on: connection)
@@ -225,7 +224,7 @@ struct JournaledRun {
     _ refusal: StatementRefusal, index: Int, on connection: borrowing Connection
   ) throws -> any Error {
     let kept = kept(before: index)
-    if !connection.isBroken, index == 0 { try connection.execute(journal.removalIfEmpty) }
+    if !connection.isBroken { try connection.execute(journal.removalIfEmpty) }
     if Task.isCancelled, refusal.error.isCancellation { return MigrationError.interrupted(kept: kept) }
     if refusal.error.isLockTimeout {
       return refusal.lockError(
@@ -236,10 +235,12 @@ struct JournaledRun {
 
   private func kept(before index: Int) -> String {
     let name = prepared.file.name
-    let total = prepared.statements.count
-    return index == 0
+    // Settings are made anew by each run and stand in no journal.
+    let all = prepared.statements.count { !$0.isSessionSetting }
+    let done = prepared.statements[..<index].count { !$0.isSessionSetting }
+    return done == 0
       ? "Nothing of \"\(name)\" was applied."
-      : "\(index) of \(total) statements of \"\(name)\" are applied and recorded; the next run continues after them."
+      : "\(done) of \(all) statements of \"\(name)\" are applied and recorded; the next run continues after them."
   }
 
   private func checksum(of statement: SQLStatement) throws -> String {

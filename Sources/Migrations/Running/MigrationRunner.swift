@@ -136,8 +136,9 @@ public final class MigrationRunner {
         .warning(
           "the runner's lock was not held any more when it was given back",
           detail:
-            "A pooler seems to stand between; each file was still protected by a lock in its own transaction.",
-          hint: "connect to the server directly for migrations"))
+            "A file gave it up (pg_advisory_unlock_all), or a pooler stands between. Each file in one transaction was"
+            + " still protected by a lock of its own.",
+          hint: "remove the call, or connect to the server directly for migrations"))
     }
   }
 }

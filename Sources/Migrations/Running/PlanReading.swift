@@ -15,7 +15,15 @@ extension MigrationRunner {
 
   private func readHistory(on connection: borrowing Connection) throws -> [HistoryEntry] {
     do {
-      return try settled(on: connection) { try history.read(on: $0) }
+      return try watch.watching("the history", processID: processID) {
+        try settled(on: connection) { try history.read(on: $0) }
+      }
+    } catch let error as PostgresError where error.isLockTimeout {
+      throw MigrationError(
+        .tryAgain, "the history is locked by another session: \(error.message)",
+        detail: (watch.lastBlockers.map { "Blocked by \($0)." } + ["Nothing was changed."]).joined(
+          separator: "\n"),
+        hint: "wait for it to end and run the same command again", sqlState: error.sqlState)
     } catch let error as PostgresError where error.isInsufficientPrivilege {
       let (schema, role) = (Quoting.identifier(history.schema.name), Quoting.identifier(server.role))
       throw MigrationError(

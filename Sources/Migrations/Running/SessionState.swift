@@ -1,7 +1,7 @@
 import Postgres
 
 /// The SQL that gives every file the same session to start from.
-struct SessionState: Sendable {
+public struct SessionState: Sendable {
   let lockTimeout: Duration
   let statementTimeout: Duration
   let server: ServerFacts
@@ -12,6 +12,16 @@ struct SessionState: Sendable {
     reset session authorization; reset role; reset all; discard temp; discard sequences;
 
     """
+
+  /// Lets reading the history and the catalogue wait for locks no longer than a file may, and as long as it takes
+  /// otherwise; behind a pooler the settings would reach another client.
+  public static func prepare(
+    _ connection: borrowing Connection, for server: ServerFacts, _ options: RunOptions
+  ) throws(PostgresError) {
+    if server.isPooled { return }
+    try connection.execute(
+      "set lock_timeout = \(options.lockTimeout.milliseconds); set statement_timeout = 0")
+  }
 
   /// Begins the transaction of a file; settings end with it.
   var begin: String {
@@ -28,6 +38,10 @@ struct SessionState: Sendable {
     \(Self.reset)\(settings(scope: "set local"))
     """
   }
+
+  /// Ends what a file has set, inside its transaction; what follows reads the catalogue and writes the history
+  /// under the run's own timeouts, since it still holds the file's locks.
+  var afterFile: String { Self.reset + settings(scope: "set local") }
 
   /// The same settings for a session outside a transaction.
   var outsideTransaction: String { Self.reset + settings(scope: "set") }

@@ -66,10 +66,11 @@ extension MigrationError {
     case "42601" where error.message.hasSuffix("near \":\""):
       "psql variables do not exist here; write the value into the statement"
     case "25001": "put it into a file of its own with \"-- tsdb: transaction off\""
+    case "2D000": "remove the COMMIT or ROLLBACK in it; it runs in one transaction with the record of it"
     case "25P02": "an earlier statement of the transaction failed"
     case "57P03", "57P01", "57P02": "run the same command again when the server is up"
     case "53100": "free disk space on the server, then run the same command again"
-    case "55P03": "run the same command again, or give it longer with --lock-timeout"
+    case "55P03": "run the same command again, or give it longer with TSDB_MIGRATE_LOCK_TIMEOUT"
     default:
       error.origin == .connectionLost ? "run the same command again; it continues where this one ended" : nil
     }

@@ -45,9 +45,10 @@ extension MigrationRunner {
     let milliseconds = (ContinuousClock.now - start).milliseconds
     do {
       // In this order: what a file set must neither colour the catalogue's text nor the history.
-      try connection.execute(SessionState.reset + "set local client_encoding = 'UTF8'")
+      try connection.execute(session(of: file).afterFile)
       let change = try catalog.change(
-        on: connection, onlyCreatesRelations: prepared.onlyCreatesRelations)
+        on: connection, isComplete: prepared.mayHideChanges,
+        onlyCreatesRelations: prepared.onlyCreatesRelations)
       var record = prepared.record(milliseconds: milliseconds)
       record.fingerprintBefore = change.fingerprintBefore
       record.fingerprint = change.fingerprint
@@ -55,11 +56,13 @@ extension MigrationRunner {
       let sql =
         (entry == nil ? history.insertion(record) : history.replacement(record)) + change.sql
         + history.logging(action, name: file.name, checksum: file.checksum.description)
-      try connection.execute(sql)
+      try watch.watching(file.name, processID: processID) { () throws(PostgresError) in
+        _ = try connection.execute(sql)
+      }
     } catch let error as PostgresError {
       throw StatementRefusal(error: error, statement: nil)
     }
-    try commit(file, on: connection)
+    try commit(file, on: connection, either: "It is applied and recorded, or neither.")
     catalog.committed()
     return .applied(
       milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
@@ -70,10 +73,7 @@ extension MigrationRunner {
   /// Directly connected the session holds the lock already and gets it again at once; behind a
   /// pooler this is where runners wait for one another.
   func beginFenced(_ file: MigrationFile, on connection: borrowing Connection) throws {
-    let begin = SessionState(
-      lockTimeout: file.directives.lockTimeout ?? options.lockTimeout,
-      statementTimeout: file.directives.statementTimeout ?? .zero, server: server
-    ).begin
+    let begin = session(of: file).begin
     try waitForLock(on: connection) { connection throws(PostgresError) in
       let result = try connection.execute(begin + self.lock.transactionAttempt + ", pg_backend_pid()")
       self.processID = result.integer(0, 1) ?? self.processID
@@ -82,6 +82,12 @@ extension MigrationRunner {
       if !isOurs { try connection.execute("rollback") }
       return isOurs
     }
+  }
+
+  func session(of file: MigrationFile) -> SessionState {
+    SessionState(
+      lockTimeout: file.directives.lockTimeout ?? options.lockTimeout,
+      statementTimeout: file.directives.statementTimeout ?? .zero, server: server)
   }
 
   /// Looks at the history again, now that nobody else can write it.
@@ -122,8 +128,23 @@ extension MigrationRunner {
     defer { reportNotices(of: statement, in: prepared, on: connection) }
     do {
       try watch.watching(name, processID: processID, body)
+      try refuseOtherReading(on: connection)
     } catch {
       throw StatementRefusal(error: error, statement: statement)
+    }
+  }
+
+  /// The file was read as UTF-8, and cut into statements with backslashes as ordinary characters. The server
+  /// reports both settings, so looking costs nothing.
+  private func refuseOtherReading(on connection: borrowing Connection) throws(PostgresError) {
+    for (name, value) in [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")] {
+      guard let found = connection.parameterStatus(name), found != value else { continue }
+      throw PostgresError(
+        origin: .client,
+        message: "the statement sets \(name) to \(found), but the file is read with \(value)",
+        hint: name == "client_encoding"
+          ? "remove it; files are UTF-8, whatever the database's encoding is"
+          : "remove it, and write strings with backslash escapes as E'…'")
     }
   }
 
@@ -138,7 +159,8 @@ extension MigrationRunner {
     }
   }
 
-  private func commit(_ file: MigrationFile, on connection: borrowing Connection) throws {
+  /// - Parameter either: what holds when nobody knows whether the server did it.
+  func commit(_ file: MigrationFile, on connection: borrowing Connection, either: String) throws {
     do {
       let result = try connection.execute("commit")
       guard result.commandTag == "COMMIT" else {
@@ -148,7 +170,7 @@ extension MigrationRunner {
       guard error.origin != .connectionLost else {
         throw MigrationError(
           .tryAgain, "the connection was lost while \"\(file.name)\" was being committed: \(error.message)",
-          detail: "It is applied and recorded, or neither.",
+          detail: either,
           hint: "run the same command again; it finds out which and continues")
       }
       throw StatementRefusal(error: error, statement: nil)
@@ -198,7 +220,7 @@ struct StatementRefusal: Error {
       .tryAgain, "\"\(prepared.file.name)\" did not get a lock: \(error.message)",
       detail: (["It was tried \(times)."] + holders + [kept]).joined(separator: "\n"),
       hint: blockers.first.map {
-        "end that transaction, or run: select pg_terminate_backend(\($0.processID)); then run the same command again"
+        "end that transaction, or run: \($0.ending); then run the same command again"
       } ?? "run the same command again when the table is less busy",
       location: statement.map { prepared.location(of: $0) },
       excerpt: statement.map { prepared.excerpt(of: $0) }, sqlState: error.sqlState)

@@ -115,7 +115,7 @@ extension MigrationRunner {
     guard !drift.isEmpty else { return 0 }
     report(
       .warning(
-        "the database is not as the migrations left it: \(drift.count) objects differ",
+        "the database is not as the migrations left it: \(drift.count) \(drift.count == 1 ? "object differs" : "objects differ")",
         detail: drift.lines.prefix(5).joined(separator: "\n"),
         hint: "run \"tsdb migrate verify\" to see all of it"))
     return drift.count

@@ -22,10 +22,7 @@ extension MigrationRunner {
     } catch {
       return .failed(error)
     }
-    let session = SessionState(
-      lockTimeout: file.directives.lockTimeout ?? options.lockTimeout,
-      statementTimeout: file.directives.statementTimeout ?? .zero, server: server)
-    try connection.execute(session.beginReadOnly)
+    try connection.execute(session(of: file).beginReadOnly)
     defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
     do {
       for (index, statement) in prepared.statements.enumerated() {

@@ -79,20 +79,20 @@ extension MigrationRunner {
     }
     let table = history.schema.table("seeds")
     let sql = """
-      \(SessionState.reset) set local client_encoding = 'UTF8';
+      \(session(of: seed.file).afterFile)
       insert into \(table) (name, checksum, requires, row_count) values (\(Quoting.literal(seed.file.name)),
         \(Quoting.literal(seed.file.checksum.description)),
         \(Quoting.literal(Quoting.textArray(requirements)))::text[], \(rows))
       on conflict (name) do update set checksum = excluded.checksum, requires = excluded.requires,
         row_count = excluded.row_count, seeded_at = clock_timestamp(), seeded_by = session_user;
       \(history.logging(.seeded, name: seed.file.name, checksum: seed.file.checksum.description, reason: "\(rows) rows"))
-      commit
       """
     do {
       try connection.execute(sql)
     } catch {
       throw StatementRefusal(error: error, statement: nil)
     }
+    try commit(seed.file, on: connection, either: "Its rows are there and recorded, or neither.")
     return rows
   }
 

@@ -57,6 +57,7 @@ public struct DatabaseAccess: Sendable {
             "pooled": "\(server.isPooled)",
           ])
         if let refusal = server.refusalToRead() { throw refusal }
+        try SessionState.prepare(connection, for: server, options)
         let runner = MigrationRunner(
           history: history, options: options, server: server, ignoredDrift: ignoredDrift, watch: watch,
           processID: connection.announcedProcessID, report: report

@@ -61,7 +61,8 @@ final class ProgressReporter: Sendable {
     case .started, .statement: nil
     case .finished(let name, let milliseconds, let statements):
       detail == .none
-        ? nil : "\(style.good("ok")) \(name) \(style.faint("(\(statements) statements, \(milliseconds) ms)"))"
+        ? nil
+        : "\(style.good("ok")) \(name) \(style.faint("(\(counted(statements, "statement")), \(milliseconds) ms)"))"
     case .appliedElsewhere(let name):
       detail == .none ? nil : "\(style.faint("--")) \(name) was applied by another run"
     case .notice(_, let severity, let message, let more, let hint, let location):

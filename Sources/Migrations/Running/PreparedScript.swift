@@ -119,7 +119,9 @@ extension SQLStatement {
 
   /// `select set_config('search_path', '', false)`, as pg_dump writes it.
   private var isSettingBySelect: Bool {
-    guard case .select = kind, isAnalysed, !changesRowsInWith, !uses.isEmpty else { return false }
+    // What lives in pg_catalog is not among the uses when it is qualified.
+    guard case .select = kind, isAnalysed, !changesRowsInWith, text.lowercased().contains("set_config")
+    else { return false }
     return uses.allSatisfy {
       $0.kind == .function && $0.name == "set_config" && ($0.schema ?? "pg_catalog") == "pg_catalog"
     }

@@ -56,8 +56,19 @@ extension PostgresError {
   /// The statement was cancelled: by a cancel request or by `statement_timeout`.
   public var isCancellation: Bool { sqlState == "57014" }
 
-  /// The server chose this transaction as a victim; the whole transaction may be run again.
-  public var isRetryableConflict: Bool { sqlState == "40001" || sqlState == "40P01" }
+  /// The server chose this transaction as a victim, or DDL of another session came in between; the
+  /// whole transaction may be run again.
+  public var isRetryableConflict: Bool { sqlState == "40001" || sqlState == "40P01" || isCatalogRace }
+
+  /// An object was dropped or altered while it was looked at: functions such as `pg_get_indexdef` see
+  /// the catalogue as it is now, the query around them as it was.
+  ///
+  /// The server reports these as internal errors, whose texts are not translated.
+  private var isCatalogRace: Bool {
+    sqlState == "XX000"
+      && ["cache lookup failed for ", "could not open relation with OID ", "tuple concurrently "]
+        .contains { message.hasPrefix($0) }
+  }
 
   /// The statement insists on running outside a transaction block.
   public var isActiveTransaction: Bool { sqlState == "25001" }

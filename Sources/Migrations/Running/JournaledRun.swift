@@ -31,7 +31,8 @@ struct JournaledRun {
   private func runCovered(
     replacing entry: HistoryEntry?, since start: ContinuousClock.Instant, on connection: borrowing Connection
   ) throws -> FileOutcome {
-    guard try open(replacing: entry, on: connection) else { return .appliedElsewhere }
+    let isOurs = try runner.retryingConflicts(on: connection) { try open(replacing: entry, on: $0) }
+    guard isOurs else { return .appliedElsewhere }
     defer { if !connection.isBroken { _ = try? connection.execute(SessionState.reset) } }
     let recorded = try journal.read(on: connection)
     let isContinued = !recorded.isEmpty
@@ -39,9 +40,11 @@ struct JournaledRun {
       try runOne(statement, index: index, recorded: recorded[index], on: connection)
       if Task.isCancelled { throw MigrationError.interrupted(kept: kept(before: index + 1)) }
     }
-    try close(
-      milliseconds: (ContinuousClock.now - start).milliseconds, entry: entry, isContinued: isContinued,
-      on: connection)
+    try runner.retryingConflicts(on: connection) { connection in
+      try close(
+        milliseconds: (ContinuousClock.now - start).milliseconds, entry: entry, isContinued: isContinued,
+        on: connection)
+    }
     return .applied(
       milliseconds: (ContinuousClock.now - start).milliseconds, statements: prepared.statements.count)
   }

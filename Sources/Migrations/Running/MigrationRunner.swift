@@ -59,12 +59,14 @@ public final class MigrationRunner {
   func settled<Result>(
     on connection: borrowing Connection, _ body: (borrowing Connection) throws -> Result
   ) throws -> Result {
-    guard server.isPooled, !connection.isInTransaction else { return try body(connection) }
-    try connection.execute("begin; " + SessionState.reset)
-    defer { if !connection.isBroken, connection.isInTransaction { _ = try? connection.execute("rollback") } }
-    let result = try body(connection)
-    try connection.execute("commit")
-    return result
+    if connection.isInTransaction { return try body(connection) }
+    return try retryingConflicts(on: connection) { connection in
+      guard server.isPooled else { return try body(connection) }
+      try connection.execute("begin; " + SessionState.reset)
+      let result = try body(connection)
+      try connection.execute("commit")
+      return result
+    }
   }
 
   /// Creates the history where it is not there yet; call inside ``exclusively(on:_:)``.

@@ -79,6 +79,34 @@ extension Faults {
       }
     }
 
+    /// The server's own functions fail when an object goes away while they describe it.
+    @Test func `the catalogue is read while others change it`() async throws {
+      try await withTarget { target in
+        try await expectDone(
+          ["migrate", "up", "--to", "a_accounts"], in: target.project, url: target.base.url)
+        let others = (0..<4).map { number in
+          Task { [target] in
+            let session = target.base.reconnected()
+            while !Task.isCancelled {
+              try await session.execute(
+                "create table t\(number) (n int primary key, m int unique); create index on t\(number) (m)")
+              try await session.execute("drop table t\(number)")
+            }
+          }
+        }
+        for _ in 0..<FaultCount.repetitions(sample: 15, full: 200) {
+          let result = try await run(["migrate", "verify"], in: target.project, url: target.base.url)
+          // What the others have made just then is drift.
+          #expect([0, 2].contains(result.exitStatus), "\(result)")
+        }
+        let result = try await run(["migrate", "up"], in: target.project, url: target.base.url)
+        #expect([0, 75].contains(result.exitStatus), "\(result)")
+        for other in others { other.cancel() }
+        for other in others { _ = await other.result }
+        try await expectDone(["migrate", "up"], in: target.project, url: target.base.url)
+      }
+    }
+
     private func withTarget(_ body: (FaultTarget) async throws -> Void) async throws {
       let target = try await FaultTarget.mixed(on: .shared, hasSettings: false)
       try await body(target)

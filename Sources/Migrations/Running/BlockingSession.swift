@@ -25,7 +25,9 @@ public struct BlockingSession: Sendable, Equatable, CustomStringConvertible {
     union all
     select distinct 0, p.owner, '', p.gid, extract(epoch from clock_timestamp() - p.prepared)::bigint
     from pg_catalog.pg_prepared_xacts p
-      join pg_catalog.pg_locks held on held.virtualtransaction = '-1/' || p.transaction::text and held.granted
+      join pg_catalog.pg_locks own on own.transactionid = p.transaction and own.pid is null and own.granted
+      join pg_catalog.pg_locks held on held.virtualtransaction = own.virtualtransaction and held.pid is null
+        and held.granted
       join pg_catalog.pg_locks waiting on waiting.pid = \(processID) and not waiting.granted
         and (waiting.database, waiting.relation) is not distinct from (held.database, held.relation)
         and waiting.transactionid is not distinct from held.transactionid

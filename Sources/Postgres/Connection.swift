@@ -95,11 +95,6 @@ public struct Connection: ~Copyable {
 
   public var isBroken: Bool { PQstatus(connection) == CONNECTION_BAD }
 
-  public var databaseName: String { PQdb(connection).map { String(cString: $0) } ?? "" }
-  public var userName: String { PQuser(connection).map { String(cString: $0) } ?? "" }
-  public var host: String { PQhost(connection).map { String(cString: $0) } ?? "" }
-  public var port: String { PQport(connection).map { String(cString: $0) } ?? "" }
-
   /// A setting that the server reports, such as `server_version`, or nil.
   public func parameterStatus(_ name: String) -> String? {
     PQparameterStatus(connection, name).map { String(cString: $0) }

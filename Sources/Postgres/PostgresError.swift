@@ -73,9 +73,7 @@ extension PostgresError {
   /// The statement insists on running outside a transaction block.
   public var isActiveTransaction: Bool { sqlState == "25001" }
 
-  public var isDuplicate: Bool { sqlState == "23505" }
   public var isUndefinedTable: Bool { sqlState == "42P01" }
-  public var isUndefinedSchema: Bool { sqlState == "3F000" }
   public var isInsufficientPrivilege: Bool { sqlState == "42501" }
   public var isReadOnlyTransaction: Bool { sqlState == "25006" }
 

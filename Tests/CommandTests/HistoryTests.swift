@@ -116,6 +116,15 @@ import Testing
     }
   }
 
+  @Test func `that was undone is not counted as verified`() async throws {
+    try await withApplied { project, _ in
+      try await project.done("migrate down --yes")
+      #expect(
+        try await project.done("migrate verify").contains(
+          "verified: 0 verify scripts passed, 1 migration not applied, no drift"))
+    }
+  }
+
   @Test func `whose verify script fails is a finding with its place`() async throws {
     try await withApplied { project, database in
       try project.write("a.verify.sql", "select i from a;\nselect j from a;\n")

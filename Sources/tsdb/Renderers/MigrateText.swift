@@ -101,6 +101,8 @@ extension MigrateVerify.Result {
     var verdict = hasFindings ? style.bad("not verified") : style.good("verified")
     verdict += ": \(counted(migrations.count { $0.script == "passed" }, "verify script")) passed"
     if failed > 0 { verdict += ", \(failed) failed" }
+    let absent = migrations.count { $0.script == "not-applied" }
+    if absent > 0 { verdict += ", \(counted(absent, "migration")) not applied" }
     if unproved > 0 { verdict += ", \(counted(unproved, "migration")) without one" }
     verdict += drift.isEmpty ? ", no drift" : ", \(counted(drift.count, "object")) drifted"
     lines.append(verdict)

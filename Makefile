@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-fast test-matrix test-faults bench-migrate lint format docs install clean
+.PHONY: help up build test test-fast test-matrix test-faults bench-migrate lint format docs man install clean
 
 PREFIX ?= /usr/local
 # The servers that `make test-matrix` runs the server-level tests on.
@@ -57,12 +57,17 @@ lint: ## formatting and the rules of the layout
 format: ## format the sources in place
 	swift format -i -r Sources Tests Package.swift
 
-docs: build ## man page and shell completions, into .build/share
+docs: build ## man pages and shell completions, into .build/share
 	scripts/make-docs .build/share
+
+man: ## the man pages in docs/man anew, after a change of commands or options
+	@scripts/require-swift
+	@scripts/install-packages build
+	scripts/make-man
 
 install: docs ## the binary, its man page and completions, below PREFIX
 	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/tsdb
 	cp -R .build/share/. $(DESTDIR)$(PREFIX)/share/
 
 clean: ## remove what was built; the private server stays (tsdb server destroy)
-	rm -rf .build .build-postgres
+	rm -rf .build .build-man .build-postgres

@@ -98,4 +98,22 @@ import Testing
       #expect(try await database.rows("select state from tsdb.migrations") == [["applied"]])
     }
   }
+
+  @Test func `whose tablespace was made before the outcome was written goes on behind it`() async throws {
+    try await withProject { project, database in
+      let name = "space_\(database.name)"
+      let path = "\(database.cluster.directory)/\(name)"
+      try await database.execute("copy (select 1) to program 'mkdir \(path)'")
+      let creation = Self.directive + "create tablespace \(name) location '\(path)';\n"
+      try project.write("a.sql", creation + "create table t (a nosuch);")
+      try await project.tsdb("migrate up").expect(1, "type \"nosuch\" does not exist", "1 of 2 statements")
+      // As a kill between the statement's work and its outcome leaves the journal.
+      try await database.execute("update tsdb.statements set state = 'started', finished_at = null")
+      try project.write("a.sql", creation + "create table t (a int);")
+      let result = try await project.tsdb("migrate up")
+      result.expect(0, "the tablespace is there")
+      #expect(try await database.rows("select state from tsdb.migrations") == [["applied"]])
+      try await database.execute("drop tablespace \(name)")
+    }
+  }
 }

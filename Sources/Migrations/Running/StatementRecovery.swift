@@ -39,7 +39,8 @@ struct StatementRecovery {
       if try !exists("select from pg_catalog.pg_database where datname = $1", name, on: connection) {
         return tell(.isDone, "the database is gone")
       }
-    default: break
+    default:
+      if let settled = try recoverSharedObject(on: connection) { return settled }
     }
     return tell(.mustRun, "it is run again")
   }
@@ -130,6 +131,22 @@ struct StatementRecovery {
           hint: "wait for it, or run: select pg_cancel_backend(\(builder)); then run the same command again")
       }
       Pause.sleep(.milliseconds(100))
+    }
+    return nil
+  }
+
+  /// Tablespaces and subscriptions: what was to be created is there, or what was to be dropped is gone.
+  private func recoverSharedObject(on connection: borrowing Connection) throws -> Outcome? {
+    let sources: [ObjectReference.Kind: String] = [
+      .tablespace: "select from pg_catalog.pg_tablespace where spcname = $1",
+      .subscription: "select from pg_catalog.pg_subscription where subname = $1",
+    ]
+    for (references, isCreation) in [(statement.creates, true), (statement.drops, false)] {
+      for reference in references {
+        guard let sql = sources[reference.kind] else { continue }
+        guard try exists(sql, reference.name, on: connection) == isCreation else { return nil }
+        return tell(.isDone, "the \(reference.kind.rawValue) is \(isCreation ? "there" : "gone")")
+      }
     }
     return nil
   }

@@ -88,9 +88,15 @@ extension Faults {
           Task { [target] in
             let session = target.base.reconnected()
             while !Task.isCancelled {
+              // Many at once, so that some go away between being listed and being described.
               try await session.execute(
-                "create table t\(number) (n int primary key, m int unique); create index on t\(number) (m)")
-              try await session.execute("drop table t\(number)")
+                """
+                create schema s\(number);
+                do $$ begin for i in 1..60 loop
+                  execute format('create table s\(number).t%s (n int primary key, m int unique)', i);
+                end loop; end $$
+                """)
+              try await session.execute("drop schema s\(number) cascade")
             }
           }
         }

@@ -11,6 +11,7 @@ final class ProgressReporter: Sendable {
 
   private struct State {
     var isLineOpen = false
+    var lastDrawn: ContinuousClock.Instant?
     var index = 0
     var total = 0
   }
@@ -112,6 +113,10 @@ final class ProgressReporter: Sendable {
   }
 
   private func draw(_ line: String, _ state: inout State) {
+    // Twenty times a second is more than the eye can follow, and a slow terminal must not slow the run.
+    let now = ContinuousClock.now
+    if let last = state.lastDrawn, now - last < .milliseconds(50) { return }
+    state.lastDrawn = now
     // Colour codes take no room, so a coloured line may be cut a little early.
     Terminal.writeErrorRaw(
       "\r\u{1B}[K" + String(line.prefix(Terminal.width + (style.isColoured ? 8 : 0) - 1)))

@@ -93,6 +93,23 @@ public struct Connection: ~Copyable {
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
   }
 
+  /// `settings` narrowed to the server that this connection reached.
+  ///
+  /// Settings may name several hosts, or a name with several addresses, and a second connection must
+  /// not end up elsewhere.
+  public func narrowed(_ settings: ConnectionSettings) -> ConnectionSettings {
+    var narrowed = settings
+    let host = PQhost(connection).map { String(cString: $0) } ?? ""
+    let address = PQhostaddr(connection).map { String(cString: $0) } ?? ""
+    let port = PQport(connection).map { String(cString: $0) } ?? ""
+    if !host.isEmpty { narrowed["host"] = host }
+    // Both or neither: libpq pairs the two lists.
+    narrowed["hostaddr"] = host.hasPrefix("/") || host.hasPrefix("@") || address.isEmpty ? nil : address
+    if !port.isEmpty { narrowed["port"] = port }
+    narrowed["target_session_attrs"] = "any"
+    return narrowed
+  }
+
   public var isBroken: Bool { PQstatus(connection) == CONNECTION_BAD }
 
   /// A setting that the server reports, such as `server_version`, or nil.

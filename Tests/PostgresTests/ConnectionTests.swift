@@ -160,3 +160,19 @@ import Testing
     }
   }
 }
+
+@Suite struct `Settings narrowed to the server that was reached` {
+  @Test func `lead there alone, though several hosts were named`() async throws {
+    let cluster = try await PostgresCluster.shared
+    var several = cluster.settings()
+    several["host"] = "/nonexistent,\(cluster.host)"
+    several["port"] = "1,\(cluster.port)"
+    several["target_session_attrs"] = "read-write"
+    let connection = try Connection(several, applicationName: "test")
+    let narrowed = connection.narrowed(several)
+    #expect(narrowed["host"] == cluster.host && narrowed["port"] == "\(cluster.port)")
+    #expect(narrowed["hostaddr"] == nil && narrowed["target_session_attrs"] == "any")
+    let second = try Connection(narrowed, applicationName: "test")
+    #expect(try second.query("select 1").text(0, 0) == "1")
+  }
+}

@@ -37,15 +37,17 @@ public struct DatabaseAccess: Sendable {
     _ body: @escaping @Sendable (MigrationRunner, borrowing Connection) throws -> Result
   ) async throws -> Result {
     let session = Session(settings, applicationName: "tsdb \(activity)")
-    let watch = StatementWatch(settings: settings, report: report)
-    let watching = Task { await watch.run() }
-    defer { watching.cancel() }
+    let reached: Postgres.ConnectionSettings
     do {
       try await session.connect()
+      reached = try await session.run { [settings] in $0.narrowed(settings) }
     } catch let error as PostgresError {
       throw MigrationError.connecting(error)
     }
-    let (history, options, report, settings) = (history, options, report, settings)
+    let watch = StatementWatch(settings: reached, report: report)
+    let watching = Task { await watch.run() }
+    defer { watching.cancel() }
+    let (history, options, report) = (history, options, report)
     let ignoredDrift = project.configuration.ignoredDrift
     let result = try await session.run { connection in
       do {
@@ -61,7 +63,7 @@ public struct DatabaseAccess: Sendable {
         let runner = MigrationRunner(
           history: history, options: options, server: server, ignoredDrift: ignoredDrift, watch: watch,
           processID: connection.announcedProcessID, report: report
-        ) { () throws(PostgresError) in try Connection(settings, applicationName: "tsdb lock") }
+        ) { () throws(PostgresError) in try Connection(reached, applicationName: "tsdb lock") }
         return try body(runner, connection)
       } catch let error as PostgresError {
         if Task.isCancelled, error.isCancellation || error.origin == .connectionLost {

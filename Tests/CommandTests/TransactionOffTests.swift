@@ -103,7 +103,7 @@ import Testing
     try await withProject { project, database in
       let name = "space_\(database.name)"
       let path = "\(database.cluster.directory)/\(name)"
-      try await database.execute("copy (select 1) to program 'mkdir \(path)'")
+      try await database.execute("copy (select 1) to program 'cat > /dev/null; mkdir \(path)'")
       let creation = Self.directive + "create tablespace \(name) location '\(path)';\n"
       try project.write("a.sql", creation + "create table t (a nosuch);")
       try await project.tsdb("migrate up").expect(1, "type \"nosuch\" does not exist", "1 of 2 statements")

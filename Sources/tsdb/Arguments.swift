@@ -25,6 +25,10 @@ enum Arguments {
         let value = String(text.dropFirst(option.count + 1))
         holdsPassword = holdsPassword || ConnectionText.holdsPassword(value)
         overwrite(argument + option.utf8.count + 1)
+      } else if text.contains("://") {
+        // In the wrong place, or the value of the option before it.
+        holdsPassword = holdsPassword || ConnectionText.holdsPassword(text)
+        overwrite(argument)
       } else if text == option, index + 1 < Int(CommandLine.argc),
         let value = CommandLine.unsafeArgv[index + 1]
       {

@@ -62,7 +62,7 @@ struct Failure: Encodable {
 
   /// Up to six parts, each on lines of its own: message, place, source line, SQLSTATE, detail, hint.
   func text(style: Style) -> String {
-    var lines = ["\(style.bad("error:")) \(message)"]
+    var lines = ["\(style.bad("error:")) \(Terminal.printable(message))"]
     if let location { lines.append("  --> \(location)") }
     if let excerpt {
       lines += excerpt.split(separator: "\n", omittingEmptySubsequences: false).map { "   | \($0)" }
@@ -74,6 +74,7 @@ struct Failure: Encodable {
   }
 
   private static func indented(_ text: String) -> String {
-    text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n        ")
+    Terminal.printable(text).split(separator: "\n", omittingEmptySubsequences: false)
+      .joined(separator: "\n        ")
   }
 }

@@ -19,6 +19,19 @@ enum Terminal {
   /// Why a result could not be written, as in `errno`: a full disk counts, a reader that has gone away does not.
   static var outputFailure: Int32? { firstOutputFailure.withLock { $0 } }
 
+  /// `text` without control characters but line breaks and tabs: what a server or a file says must not
+  /// command the terminal.
+  static func printable(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars { result.append(isControl(scalar) ? "\u{FFFD}" : scalar) }
+    return String(result)
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || (0x7F...0x9F).contains(scalar.value)
+  }
+
   static func writeOutput(_ text: String) {
     let failure = write(text + "\n", to: STDOUT_FILENO)
     guard failure != 0, failure != EPIPE else { return }

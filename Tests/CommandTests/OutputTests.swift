@@ -270,3 +270,21 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: project.directory.path(".tsdb/server/data")))
   }
 }
+
+@Suite struct `What a server says` {
+  @Test func `does not command the terminal`() async throws {
+    try await withProject([
+      "a.sql":
+        #"do $$ begin raise notice e'\x1b[2Jgone'; raise exception e'\x1b]0;title\x07' using hint = e'\rhint'; end $$;"#
+    ]) { project, _ in
+      for command in ["migrate up", "migrate up --json"] {
+        let result = try await project.tsdb(command)
+        #expect(result.exitStatus == 1)
+        for control in ["\u{1B}", "\u{07}", "\r"] {
+          #expect(!(result.standardError + result.standardOutput).contains(control), "\(result)")
+        }
+        #expect(result.standardError.contains("\u{FFFD}[2Jgone"))
+      }
+    }
+  }
+}

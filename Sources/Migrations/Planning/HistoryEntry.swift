@@ -13,8 +13,6 @@ public struct HistoryEntry: Sendable, Equatable {
   public let state: State
   public let isRepeatable: Bool
   public let requirements: [String]
-  /// The objects that the file created, as ``ObjectReference`` texts.
-  public let creates: [String]
   /// As the server prints it in ISO style, UTC.
   public let appliedAt: String
   public let appliedBy: String
@@ -25,7 +23,7 @@ public struct HistoryEntry: Sendable, Equatable {
 
   public init(
     name: String, version: String? = nil, checksum: String, tokenChecksum: String, state: State = .applied,
-    isRepeatable: Bool = false, requirements: [String] = [], creates: [String] = [], appliedAt: String = "",
+    isRepeatable: Bool = false, requirements: [String] = [], appliedAt: String = "",
     appliedBy: String = "", durationMilliseconds: Int = 0, fingerprint: String? = nil, ordinal: Int = 0
   ) {
     self.name = name
@@ -35,7 +33,6 @@ public struct HistoryEntry: Sendable, Equatable {
     self.state = state
     self.isRepeatable = isRepeatable
     self.requirements = requirements
-    self.creates = creates
     self.appliedAt = appliedAt
     self.appliedBy = appliedBy
     self.durationMilliseconds = durationMilliseconds

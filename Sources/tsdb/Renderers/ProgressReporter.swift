@@ -96,14 +96,15 @@ final class ProgressReporter: Sendable {
     guard isWarning || detail != .none else { return nil }
     let label = isWarning ? style.careful("warning:") : "notice:"
     return [
-      "\(label) \(message) \(style.faint("(\(location))"))",
+      "\(label) \(Terminal.printable(message)) \(style.faint("(\(location))"))",
       more.map { "\(style.faint("detail:")) \(indented($0))" },
       hint.map { "\(style.good("hint:")) \($0)" },
     ].compactMap { $0 }.joined(separator: "\n")
   }
 
   private func indented(_ text: String) -> String {
-    text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n        ")
+    Terminal.printable(text).split(separator: "\n", omittingEmptySubsequences: false)
+      .joined(separator: "\n        ")
   }
 
   private func bar(_ done: Int, _ total: Int) -> String {

@@ -232,3 +232,23 @@ import Testing
     }
   }
 }
+
+@Suite struct `A file that comes late in an order by names` {
+  @Test func `is applied with a warning`() async throws {
+    try await withProject([
+      "tsdb.yaml": "migrate:\n  order: names\n", "001.sql": "create table a (i int);",
+      "003.sql": "create table c (i int);",
+    ]) { project, database in
+      let first = try await project.tsdb("migrate up")
+      #expect(first.exitStatus == 0 && !first.standardError.contains("warning"))
+      try project.write("002.sql", "create table b (i int);")
+      try project.write("004.sql", "create table d (i int);")
+      let late = try await project.tsdb("migrate up")
+      late.expect(0, "warning: \"002\" comes before files that are applied already")
+      #expect(
+        try await database.rows("select name from tsdb.migrations order by ordinal") == [
+          ["001"], ["003"], ["002"], ["004"],
+        ])
+    }
+  }
+}

@@ -12,7 +12,7 @@ public enum OrderPolicy: String, Sendable, CaseIterable {
 /// The order of files in which every file comes after what it requires.
 public struct DependencyOrder: Sendable {
   public let files: [MigrationFile]
-  private let policy: OrderPolicy
+  let policy: OrderPolicy
   private let positions: [String: Int]
 
   /// Sorts topologically; among files that are free to run, the one with the least name is first.

@@ -94,6 +94,16 @@ public struct MigrationPlan: Sendable {
     return entries[...end].filter(\.isToRun)
   }
 
+  /// Pending files that stand before an applied one in a directory whose names carry the order.
+  ///
+  /// They came late, from another branch perhaps, and were written without what was applied since.
+  public var outOfOrder: [Entry] {
+    guard order.policy == .names,
+      let last = entries.lastIndex(where: { $0.history?.state == .applied && $0.file != nil })
+    else { return [] }
+    return entries[..<last].filter { $0.standing == .pending }
+  }
+
   /// What must be mended by a person before anything runs; nil when nothing must.
   public func refusal() -> MigrationError? {
     if let entry = entries(.edited).first, let history = entry.history, let file = entry.file {

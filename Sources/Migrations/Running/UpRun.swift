@@ -67,6 +67,16 @@ extension MigrationRunner {
     try ensureHistory(on: connection)
     let recorded = Dictionary(plan.entries.map { ($0.name, $0.history) }) { first, _ in first }
     var result = UpResult()
+    let late = plan.outOfOrder.filter { entry in entries.contains { $0.name == entry.name } }
+    if let first = late.first {
+      report(
+        .warning(
+          "\"\(first.name)\" comes before files that are applied already",
+          detail: late.count > 1 ? "So do \(late.count - 1) more." : nil,
+          hint:
+            "it runs now; a database made anew will run it in its place, so make sure that both end the same")
+      )
+    }
     // What an interrupted file has made so far is recorded when it is done.
     if !prepared.isEmpty, plan.entries(.interrupted).isEmpty {
       result.driftCount = try warnOfDrift(on: connection)

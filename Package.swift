@@ -38,6 +38,19 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
 
+    .systemLibrary(
+      name: "CISAL", pkgConfig: "libisal",
+      providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd",
+      providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "CLZ4", pkgConfig: "liblz4",
+      providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
+    .systemLibrary(
+      name: "CXXHash", pkgConfig: "libxxhash",
+      providers: [.apt(["libxxhash-dev"]), .brew(["xxhash"])]),
+
     // Starting a child process under another account, which neither Swift nor posix_spawn offers.
     .target(name: "CSpawn"),
 
@@ -46,7 +59,15 @@ let package = Package(
     .target(
       name: "SQLSyntax", dependencies: ["CPgQuery"], swiftSettings: strict,
       linkerSettings: pgQueryLibrary),
-    .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
+    .target(
+      name: "Compression", dependencies: ["CZlib", "CISAL", "CZstd", "CLZ4"], swiftSettings: strict),
+    .target(
+      name: "Digests", dependencies: ["CXXHash", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(
+      name: "Processes",
+      dependencies: ["CSpawn", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: strict),
 
     // Shared by the domains.
     .target(
@@ -54,10 +75,25 @@ let package = Package(
       dependencies: ["Postgres", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
 
+    // pg_dump's archives and what stands beside them; needs no server.
+    .target(
+      name: "Archive",
+      dependencies: [
+        "Compression", "Digests", .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+
     // Domains: none imports another.
     .target(
       name: "LocalServer",
-      dependencies: ["CSpawn", .product(name: "SystemPackage", package: "swift-system")],
+      dependencies: ["Processes", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: strict),
+    .target(
+      name: "Backups",
+      dependencies: [
+        "Postgres", "Catalog", "Archive", "Compression", "Digests", "Processes",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Migrations",
@@ -73,7 +109,7 @@ let package = Package(
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "LocalServer", "Migrations",
+        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Archive",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
         .product(name: "SystemPackage", package: "swift-system"),
@@ -88,6 +124,23 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .testTarget(
+      name: "CompressionTests",
+      dependencies: ["Compression", "Digests", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "ArchiveTests",
+      dependencies: [
+        "Archive", "Compression", "Digests", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "BackupsTests",
+      dependencies: [
+        "Backups", "Archive", "Postgres", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
     .testTarget(name: "SQLSyntaxTests", dependencies: ["SQLSyntax"], swiftSettings: strict),
     // The private local server's tests, and a command for what needs a process or an account
     // of its own.

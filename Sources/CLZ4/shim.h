@@ -1,0 +1,6 @@
+#ifndef TSDB_CLZ4_SHIM_H
+#define TSDB_CLZ4_SHIM_H
+
+#include <lz4frame.h>
+
+#endif

@@ -1,0 +1,156 @@
+import CSpawn
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A program that could not be started or read.
+public struct ProcessError: Error, Sendable, Equatable {
+  /// What was refused.
+  public enum Step: Sendable, Equatable {
+    case openPipe
+    case openNull
+    /// fork, the file descriptors, a session of its own, or exec.
+    case start
+    /// Becoming another account.
+    case changeAccount
+  }
+
+  public let step: Step
+  public let errno: Errno
+
+  public init(step: Step, errno: Errno) {
+    self.step = step
+    self.errno = errno
+  }
+}
+
+/// One program to run, without a shell.
+///
+/// It gets its arguments and environment and nothing else: no other file descriptor, default signals,
+/// the working directory "/", no terminal to read from.
+public struct ChildProcess: Sendable {
+  /// The account a program is run under.
+  public struct Account: Sendable, Equatable {
+    public let uid: UInt32
+    public let gid: UInt32
+
+    public init(uid: UInt32, gid: UInt32) {
+      self.uid = uid
+      self.gid = gid
+    }
+  }
+
+  public struct Result: Sendable {
+    /// The exit status, or 128 plus the signal that ended it.
+    public let exitStatus: Int32
+    /// Standard output and standard error, in the order they were written.
+    public let output: String
+  }
+
+  /// Absolute; `PATH` is not searched.
+  public var executable: FilePath
+  public var arguments: [String]
+  /// `NAME=value` each; nothing is inherited.
+  public var environment: [String]
+  /// nil for the caller's own.
+  public var account: Account?
+
+  public init(
+    executable: FilePath, arguments: [String], environment: [String], account: Account? = nil
+  ) {
+    self.executable = executable
+    self.arguments = arguments
+    self.environment = environment
+    self.account = account
+  }
+
+  /// Runs the program to its end; blocks.
+  ///
+  /// - Parameters:
+  ///   - inherited: a file descriptor the program keeps open, as number 3. A lock on it is held until
+  ///     the program has ended, even when this process is killed before.
+  ///   - started: gets the process number, so that another thread can end the program.
+  public func run(
+    inheriting inherited: FileDescriptor? = nil, started: (pid_t) -> Void = { _ in }
+  ) throws(ProcessError) -> Result {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw ProcessError(step: .openPipe, errno: Self.lastErrno) }
+    _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
+    _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
+    let reading = FileDescriptor(rawValue: ends[0])
+    defer { try? reading.close() }
+    let writing = FileDescriptor(rawValue: ends[1])
+    let child: Swift.Result<pid_t, ProcessError>
+    do {
+      child = .success(try start(output: writing, inheriting: inherited, newSession: false))
+    } catch {
+      child = .failure(error)
+    }
+    try? writing.close()
+    let pid = try child.get()
+    started(pid)
+    let output = Self.readToEnd(reading)
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    return Result(exitStatus: cspawn_exit_status(status), output: output)
+  }
+
+  /// Starts the program and returns its process number once it is executing.
+  ///
+  /// - Parameter newSession: detached: no terminal, no signal meant for the caller's group.
+  public func start(
+    output: FileDescriptor, inheriting inherited: FileDescriptor?, newSession: Bool
+  ) throws(ProcessError) -> pid_t {
+    let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    guard null >= 0 else { throw ProcessError(step: .openNull, errno: Self.lastErrno) }
+    defer { close(null) }
+    var child: pid_t = 0
+    var step: Int32 = 0
+    let failure = withCStrings([executable.string] + arguments) { argv in
+      withCStrings(environment) { envp in
+        executable.string.withCString { path in
+          var request = cspawn_request(
+            executable: path, arguments: argv, environment: envp, input: null, output: output.rawValue,
+            inherited: inherited?.rawValue ?? -1, new_session: newSession,
+            change_account: account != nil, uid: account?.uid ?? 0, gid: account?.gid ?? 0)
+          return cspawn_start(&request, &child, &step)
+        }
+      }
+    }
+    guard failure == 0 else {
+      let isAccount = step == Int32(CSPAWN_ACCOUNT.rawValue)
+      throw ProcessError(step: isAccount ? .changeAccount : .start, errno: Errno(rawValue: failure))
+    }
+    return child
+  }
+
+  private static var lastErrno: Errno { Errno(rawValue: errno) }
+
+  private static func readToEnd(_ descriptor: FileDescriptor) -> String {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 8192)
+    while let count = try? buffer.withUnsafeMutableBytes({ try descriptor.read(into: $0) }), count > 0 {
+      bytes += buffer[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// Calls `body` with the strings as a C array ended by NULL, valid during the call.
+private func withCStrings<Value>(
+  _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
+) -> Value {
+  var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
+  pointers.append(nil)
+  defer { for pointer in pointers { free(pointer) } }
+  return pointers.withUnsafeBufferPointer { buffer in
+    guard let base = buffer.baseAddress else { preconditionFailure("the array ends with nil") }
+    return body(base)
+  }
+}

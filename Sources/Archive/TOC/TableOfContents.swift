@@ -25,6 +25,10 @@ public struct ArchiveHeader: Sendable, Equatable {
       (self.major, self.minor, self.revision) = (major, minor, revision)
     }
 
+    public static let v1_14 = Version(major: 1, minor: 14, revision: 0)
+    public static let v1_15 = Version(major: 1, minor: 15, revision: 0)
+    public static let v1_16 = Version(major: 1, minor: 16, revision: 0)
+
     public static func < (a: Version, b: Version) -> Bool {
       (a.major, a.minor, a.revision) < (b.major, b.minor, b.revision)
     }
@@ -47,6 +51,10 @@ public struct ArchiveHeader: Sendable, Equatable {
   public typealias LocalTime = [Int32]
 
   public var version: Version
+  /// Bytes of a number's magnitude: 4 in all that pg_dump writes.
+  public var integerSize: UInt8
+  /// Bytes of an offset in custom format: 8 in all that pg_dump writes.
+  public var offsetSize: UInt8
   public var format: Format
   public var compression: Compression
   public var localTime: LocalTime
@@ -55,10 +63,13 @@ public struct ArchiveHeader: Sendable, Equatable {
   public var dumpVersion: [UInt8]?
 
   public init(
-    version: Version, format: Format, compression: Compression, localTime: LocalTime,
-    database: [UInt8]?, serverVersion: [UInt8]?, dumpVersion: [UInt8]?
+    version: Version, integerSize: UInt8 = 4, offsetSize: UInt8 = 8, format: Format,
+    compression: Compression, localTime: LocalTime, database: [UInt8]?, serverVersion: [UInt8]?,
+    dumpVersion: [UInt8]?
   ) {
     self.version = version
+    self.integerSize = integerSize
+    self.offsetSize = offsetSize
     self.format = format
     self.compression = compression
     self.localTime = localTime
@@ -110,8 +121,9 @@ public struct ArchiveEntry: Sendable, Equatable {
   public var owner: [UInt8]?
   /// Once WITH OIDS; `false` since PostgreSQL 12.
   public var withOIDs: [UInt8]?
-  /// Dump ids as decimal text, as stored; see ``dependencyIDs``.
-  public var dependencies: [[UInt8]]
+  /// The entries this one needs first, in stored order. An id may belong to no entry: that of an
+  /// extension's table whose rows are dumped does.
+  public var dependencies: [Int32]
   public var place: Place
 
   public init(
@@ -120,7 +132,7 @@ public struct ArchiveEntry: Sendable, Equatable {
     definition: [UInt8]? = nil, dropStatement: [UInt8]? = nil, copyStatement: [UInt8]? = nil,
     namespace: [UInt8]? = nil, tablespace: [UInt8]? = nil, tableAccessMethod: [UInt8]? = nil,
     relationKind: Int32 = 0, owner: [UInt8]? = nil, withOIDs: [UInt8]? = Array("false".utf8),
-    dependencies: [[UInt8]] = [], place: Place = .file([])
+    dependencies: [Int32] = [], place: Place = .file([])
   ) {
     self.dumpID = dumpID
     self.hasData = hasData
@@ -146,9 +158,4 @@ public struct ArchiveEntry: Sendable, Equatable {
 extension ArchiveEntry {
   /// ``desc`` as text, empty when there is none.
   public var kind: String { desc.map { String(decoding: $0, as: UTF8.self) } ?? "" }
-
-  /// The entries this one needs first, in stored order; what is not a number is left out.
-  public var dependencyIDs: [Int32] {
-    dependencies.compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
-  }
 }

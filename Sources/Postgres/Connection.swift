@@ -12,8 +12,9 @@ import CLibpq
 ///
 /// Not thread-safe: a ``Session`` gives each connection a thread of its own.
 public struct Connection: ~Copyable {
-  private let connection: OpaquePointer
-  private let notices = NoticeBuffer()
+  let connection: OpaquePointer
+  let notices = NoticeBuffer()
+  let reported = ReportedParameters()
 
   /// Opens a connection. Text travels as UTF-8, whatever the database's encoding.
   ///
@@ -48,6 +49,16 @@ public struct Connection: ~Copyable {
   @discardableResult
   public func execute(_ sql: String) throws(PostgresError) -> QueryResult {
     guard PQsendQuery(connection, sql) == 1 else { throw connectionError() }
+    return try lastResult()
+  }
+
+  /// Runs `sql`, bytes in the client encoding that may hold several statements, and returns the last
+  /// result.
+  ///
+  /// - Throws: also where `sql` holds a NUL byte, behind which libpq would see nothing.
+  @discardableResult
+  public func execute(_ sql: [UInt8]) throws(PostgresError) -> QueryResult {
+    try send(sql)
     return try lastResult()
   }
 
@@ -114,12 +125,35 @@ public struct Connection: ~Copyable {
 
   /// A setting that the server reports, such as `server_version`, or nil.
   public func parameterStatus(_ name: String) -> String? {
-    PQparameterStatus(connection, name).map { String(cString: $0) }
+    let known = PQparameterStatus(connection, name).map { String(cString: $0) }
+    return reported.value(of: name, known: known)
+  }
+
+  /// The encoding of all text between client and server, as the server calls it: UTF8 at first.
+  ///
+  /// Where it is not UTF8, text that comes as `String` has U+FFFD for what is not UTF-8; bytes are exact.
+  public var clientEncoding: String { parameterStatus("client_encoding") ?? "UTF8" }
+
+  /// Changes ``clientEncoding``; `SQL_ASCII` turns conversion off. Inside a transaction block that is
+  /// rolled back, the change is as well.
+  public func setClientEncoding(_ name: String) throws(PostgresError) {
+    try execute("set client_encoding to \(Quoting.literal(name))")
   }
 }
 
 extension Connection {
-  private func lastResult() throws(PostgresError) -> QueryResult {
+  /// Sends a statement in the client encoding, by the simple query protocol.
+  func send(_ sql: [UInt8]) throws(PostgresError) {
+    guard !sql.contains(0) else {
+      throw PostgresError(origin: .client, message: "the statement holds a NUL byte")
+    }
+    let isSent = (sql + [0]).withUnsafeBufferPointer { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { PQsendQuery(connection, $0.baseAddress) }
+    }
+    guard isSent == 1 else { throw connectionError() }
+  }
+
+  func lastResult() throws(PostgresError) -> QueryResult {
     var last: OpaquePointer?
     do {
       try readResults { pointer in
@@ -140,7 +174,7 @@ extension Connection {
   /// `PQexec` would read as well, but of a server's last words ("terminating connection due to
   /// administrator command") followed by the end of the connection it keeps only the latter.
   /// - Throws: the first failure.
-  private func readResults(_ take: (OpaquePointer) -> Void) throws(PostgresError) {
+  func readResults(_ take: (OpaquePointer) -> Void) throws(PostgresError) {
     var failed: OpaquePointer?
     var isCopyRefused = false
     while let pointer = PQgetResult(connection) {
@@ -170,7 +204,7 @@ extension Connection {
     while let result = PQgetResult(connection) { PQclear(result) }
   }
 
-  private func connectionError() -> PostgresError {
+  func connectionError() -> PostgresError {
     let message = PQerrorMessage(connection).map { String(cString: $0) } ?? ""
     return PostgresError(
       origin: isBroken ? .connectionLost : .client, severity: "FATAL", message: Self.oneLine(message))

@@ -29,6 +29,7 @@ final class NoticeBuffer: Sendable {
     var notices: [Notice] = []
     var leftOut = 0
     var hasLeftOutWarnings = false
+    var received = 0
   }
 
   /// How many are kept; a loop that raises a notice for each row would otherwise fill the memory.
@@ -38,6 +39,7 @@ final class NoticeBuffer: Sendable {
 
   func append(_ notice: Notice) {
     state.withLock { state in
+      state.received += 1
       if state.notices.count < Self.capacity {
         state.notices.append(notice)
       } else {
@@ -47,10 +49,13 @@ final class NoticeBuffer: Sendable {
     }
   }
 
+  /// How many have come since the connection was opened.
+  var received: Int { state.withLock { $0.received } }
+
   /// The first ones, and behind them how many more there were.
   func take() -> [Notice] {
     state.withLock { state in
-      defer { state = State() }
+      defer { state = State(received: state.received) }
       guard state.leftOut > 0 else { return state.notices }
       let rest = Notice(
         severity: state.hasLeftOutWarnings ? "WARNING" : "NOTICE",

@@ -1,6 +1,6 @@
 import CLibpq
 
-/// The rows of one statement, in text format; owns the `PGresult`.
+/// The rows of one statement, in text format unless asked otherwise; owns the `PGresult`.
 public struct QueryResult: ~Copyable {
   private let result: OpaquePointer
 
@@ -22,13 +22,22 @@ public struct QueryResult: ~Copyable {
   ///
   /// `row` and `column` count from 0; out of range gives nil.
   public subscript(row: Int, column: Int) -> String? {
+    withBytes(row, column) { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The value as it came, in the client encoding, or nil where it is null.
+  public func bytes(_ row: Int, _ column: Int) -> [UInt8]? { withBytes(row, column) { [UInt8]($0) } }
+
+  /// Calls `body` with the value's bytes, valid during the call; nil where it is null or out of range.
+  func withBytes<Result, Failure: Error>(
+    _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
+    guard row >= 0, column >= 0, row < rowCount, column < columnCount else { return nil }
     let (row, column) = (Int32(row), Int32(column))
-    guard row < PQntuples(result), column < PQnfields(result), PQgetisnull(result, row, column) == 0,
-      let value = PQgetvalue(result, row, column)
-    else { return nil }
-    return String(
-      decoding: UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(result, row, column))),
-      as: UTF8.self)
+    guard PQgetisnull(result, row, column) == 0, let value = PQgetvalue(result, row, column) else {
+      return nil
+    }
+    return try body(UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(result, row, column))))
   }
 
   /// The value as text; empty where it is null.
@@ -46,6 +55,15 @@ public struct QueryResult: ~Copyable {
   }
 
   var status: ExecStatusType { PQresultStatus(result) }
+
+  /// The server's report, or nil where the statement did not fail.
+  func failure(isConnectionLost: Bool) -> PostgresError? {
+    switch status {
+    case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE, PGRES_NONFATAL_ERROR:
+      error(isConnectionLost: isConnectionLost)
+    default: nil
+    }
+  }
 
   /// The server's report on a failed statement.
   func error(isConnectionLost: Bool) -> PostgresError {

@@ -123,6 +123,35 @@ public final class HeldDirectory: Sendable {
     return FileDescriptor(rawValue: file)
   }
 
+  /// Adds a line to the regular file `name`, making it where it is missing, and makes it survive a power
+  /// loss. A last line that was not written to its end is ended first.
+  func append(_ line: [UInt8], to name: String) throws(BackupError) {
+    let path = path.appending(name)
+    let number = openat(
+      descriptor.rawValue, name,
+      O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
+    guard number >= 0 else { throw .system("open", path, errno) }
+    let file = FileDescriptor(rawValue: number)
+    defer { try? file.close() }
+    var buffer = stat()
+    guard fstat(number, &buffer) == 0, FileAttributes(buffer).kind == .regular else {
+      throw BackupError(.failed, "\"\(path)\" is not a regular file")
+    }
+    do {
+      var last: [UInt8] = [UInt8(ascii: "\n")]
+      if buffer.st_size > 0 {
+        _ = try last.withUnsafeMutableBytes {
+          try file.read(fromAbsoluteOffset: Int64(buffer.st_size) - 1, into: $0)
+        }
+      }
+      _ = try file.writeAll(last == [UInt8(ascii: "\n")] ? line : [UInt8(ascii: "\n")] + line)
+    } catch {
+      throw .system("write", path, (error as? Errno)?.rawValue ?? EIO)
+    }
+    guard fsync(number) == 0 else { throw .system("sync", path, errno) }
+    try sync()
+  }
+
   /// The bytes of the regular file `name`.
   ///
   /// - Throws: ``BackupError`` also for a file of more than `limit` bytes.

@@ -167,7 +167,7 @@ let package = Package(
     // Pure values of the migrations and the operations.
     .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
     .testTarget(
-      name: "OperationsTests", dependencies: ["Operations", "Migrations", "Postgres", "TestSupport"],
+      name: "OperationsTests", dependencies: ["Operations", "Backups", "Migrations", "Postgres", "TestSupport"],
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(

@@ -1,3 +1,4 @@
+import Backups
 import Foundation
 import Migrations
 import Postgres
@@ -28,6 +29,12 @@ import Testing
         url_file: /run/secrets/url
       local:
         database: shop
+      backup:
+        repository: /srv/backups
+        jobs: 5
+        compress: gzip:9
+        lock_timeout: 5s
+        keep: { last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 6 }
       """)
     var expected = ProjectConfiguration()
     expected.migrationDirectories = ["sql", "more"]
@@ -40,13 +47,22 @@ import Testing
     expected.historySchema = "we ird"
     expected.databaseURLFile = "/run/secrets/url"
     expected.localDatabase = "shop"
+    expected.backupRepository = "/srv/backups"
+    expected.backupJobs = 5
+    expected.backupCompression = "gzip:9"
+    expected.backupLockTimeout = .seconds(5)
+    expected.backupRetention = RetentionPolicy(
+      last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 6)
     #expect(configuration == expected)
-    #expect(ConfigurationKey.all.count == 10, "a new key belongs into this test")
+    #expect(ConfigurationKey.all.count == 20, "a new key belongs into this test")
     #expect(
       configuration.runOptions.lockAttempts == 3 && configuration.runOptions.runnerWait == .seconds(300))
   }
 
-  @Test(arguments: ["", "# nothing\n", "---\n", "migrate:\n", "migrate:\nseed:\n", "{}"])
+  @Test(arguments: [
+    "", "# nothing\n", "---\n", "migrate:\n", "migrate:\nseed:\n", "{}",
+    "backup:\n  keep:\n",
+  ])
   func `that says nothing leaves the defaults`(text: String) throws {
     #expect(try parse(text) == ProjectConfiguration())
   }
@@ -55,12 +71,37 @@ import Testing
     ("migrate:\n  lock_timeout: 0\n", 2, 17), ("migrate:\n  lock_attempts: 1001\n", 2, 18),
     ("\n\nnonsense: 1\n", 3, 1), ("migrate:\n  wait: 1s\n  wiat: 2s\n", 3, 3),
     ("history:\n  schema: ''\n", 2, 11),
-    ("local:\n  database: ''\n", 2, 13), ("seed:\n  directories: [a, [b]]\n", 2, 16),
+    ("local:\n  database: ''\n", 2, 13), ("backup:\n  jobs: 0\n", 2, 9), ("backup:\n  jobs: 65\n", 2, 9),
+    ("backup:\n  keep: 7\n", 2, 9), ("backup:\n  keep:\n    dayly: 7\n", 3, 5),
+    ("backup:\n  keep: { daily: -1 }\n", 2, 18), ("backup:\n  compress: isal:4\n", 2, 13),
+    ("backup:\n  compress: zstd\n", 2, 13), ("backup:\n  lock_timeout: 0\n", 2, 17),
+    ("backup:\n  repository: ''\n", 2, 15), ("backup:\n  \"\": 1\n", 2, 3),
+    ("seed:\n  directories: [a, [b]]\n", 2, 16),
   ])
   func `with a fault has a place`(text: String, line: Int, column: Int) throws {
     let error = try #require(throws: ConfigurationError.self) { try parse(text) }
     #expect(error.location?.line == line && error.location?.column == column, "\(error)")
     #expect(error.hint != nil)
+  }
+
+  @Test func `names the nearest key of a mapping in a section`() throws {
+    let key = try #require(throws: ConfigurationError.self) {
+      try parse("backup:\n  keep:\n    dayly: 7\n")
+    }
+    #expect(key.summary == "unknown key \"backup.keep.dayly\"")
+    #expect(key.hint == "did you mean \"backup.keep.daily\"?")
+    let value = try #require(throws: ConfigurationError.self) { try parse("backup:\n  keep: 7\n") }
+    #expect(value.hint == "its keys are: last, hourly, daily, weekly, monthly, yearly")
+    let section = try #require(throws: ConfigurationError.self) { try parse("backup: here\n") }
+    #expect(section.hint == "its keys are: repository, jobs, compress, lock_timeout, keep")
+  }
+
+  @Test func `has a variable for a key of a mapping in a section`() throws {
+    let configuration = try ProjectConfiguration().applying(environment: [
+      "TSDB_BACKUP_KEEP_DAILY": "30", "TSDB_BACKUP_COMPRESS": "none",
+    ])
+    #expect(configuration.backupRetention.daily == 30 && configuration.backupRetention.weekly == 4)
+    #expect(configuration.backupCompression == "none")
   }
 
   @Test func `is overridden by variables`() throws {

@@ -19,28 +19,37 @@ enum ConfigurationFile {
         "the file is not a mapping of sections", root, path,
         hint: "write for example:\nmigrate:\n  lock_timeout: 1s")
     }
+    try apply(sections, below: "", to: &configuration, path: path)
+    return configuration
+  }
+
+  /// - Parameter prefix: of the names of the mapping's keys: empty, or a section with a dot at its end.
+  private static func apply(
+    _ mapping: Node.Mapping, below prefix: String, to configuration: inout ProjectConfiguration, path: String
+  ) throws(ConfigurationError) {
     let known = ConfigurationKey.all.map(\.name)
-    let sectionNames = Set(known.compactMap { $0.split(separator: ".").first.map(String.init) })
-    for (sectionNode, content) in sections {
-      let section = sectionNode.string ?? ""
-      guard sectionNames.contains(section) else {
-        throw unknown(section, sectionNode, path, candidates: sectionNames.sorted())
-      }
-      if case .scalar(let scalar) = content, scalar.string.isEmpty { continue }
-      guard case .mapping(let entries) = content else {
-        throw error("\"\(section)\" is not a mapping of keys", content, path, hint: keysHint(section, known))
-      }
-      for (keyNode, value) in entries {
-        let name = "\(section).\(keyNode.string ?? "")"
-        guard let key = ConfigurationKey.all.first(where: { $0.name == name }) else {
-          throw unknown(name, keyNode, path, candidates: known)
-        }
+    for (node, value) in mapping {
+      let name = prefix + (node.string ?? "")
+      if let key = ConfigurationKey.all.first(where: { $0.name == name }) {
         guard let values = values(of: value), key.apply(&configuration, values) else {
           throw error("\"\(name)\" cannot take this value", value, path, hint: "it takes \(key.expectation)")
         }
+      } else if known.contains(where: { $0.hasPrefix(name + ".") }), !name.hasSuffix(".") {
+        if case .scalar(let scalar) = value, scalar.string.isEmpty { continue }
+        guard case .mapping(let entries) = value else {
+          throw error("\"\(name)\" is not a mapping of keys", value, path, hint: keysHint(name, known))
+        }
+        try apply(entries, below: name + ".", to: &configuration, path: path)
+      } else {
+        throw unknown(name, node, path, candidates: candidates(below: prefix, known))
       }
     }
-    return configuration
+  }
+
+  /// At the top the sections; in one, every key there is: it may belong into another.
+  private static func candidates(below prefix: String, _ known: [String]) -> [String] {
+    guard prefix.isEmpty else { return known }
+    return Set(known.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
   }
 
   private static func compose(_ text: String, path: String) throws(ConfigurationError) -> Node? {
@@ -92,7 +101,11 @@ enum ConfigurationFile {
   }
 
   private static func keysHint(_ section: String, _ known: [String]) -> String {
-    let keys = known.filter { $0.hasPrefix(section + ".") }.map { $0.dropFirst(section.count + 1) }
+    var keys: [Substring] = []
+    for name in known where name.hasPrefix(section + ".") {
+      let key = name.dropFirst(section.count + 1).prefix { $0 != "." }
+      if !keys.contains(key) { keys.append(key) }
+    }
     return "its keys are: \(keys.joined(separator: ", "))"
   }
 

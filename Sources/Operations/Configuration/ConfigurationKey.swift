@@ -10,7 +10,9 @@ struct ConfigurationKey: Sendable {
   /// Takes the values of the key; false for a value that it does not take.
   let apply: @Sendable (inout ProjectConfiguration, [String]) -> Bool
 
-  static let all: [ConfigurationKey] = [
+  static let all: [ConfigurationKey] = general + backup
+
+  private static let general: [ConfigurationKey] = [
     ConfigurationKey(name: "migrate.directories", expectation: "a directory or a list of directories") {
       guard !$1.isEmpty else { return false }
       $0.migrationDirectories = $1

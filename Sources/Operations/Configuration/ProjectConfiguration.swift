@@ -1,3 +1,5 @@
+import Backups
+import FoundationEssentials
 import Migrations
 
 /// What `tsdb.yaml` says, with defaults for what it leaves out.
@@ -17,6 +19,19 @@ public struct ProjectConfiguration: Sendable, Equatable {
   public var databaseURLFile: String?
   /// The database of the private local server.
   public var localDatabase = "app"
+  /// Where backups are kept; relative to the project's directory.
+  public var backupRepository = "backups"
+  /// How many tables, and parts of tables, are read or written at once.
+  public var backupJobs = ProjectConfiguration.defaultJobs
+  /// `none`, `isal:LEVEL` or `gzip:LEVEL`.
+  public var backupCompression = "isal:2"
+  /// Which backups \"backup prune\" keeps.
+  public var backupRetention = RetentionPolicy()
+  /// How long a backup waits for its locks on tables.
+  public var backupLockTimeout = Duration.seconds(30)
+
+  /// The number of cores, at most 8.
+  public static let defaultJobs = min(8, max(1, ProcessInfo.processInfo.activeProcessorCount))
 
   public init() {}
 

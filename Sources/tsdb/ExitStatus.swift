@@ -1,4 +1,6 @@
+import Archive
 import ArgumentParser
+import Backups
 import LocalServer
 import Migrations
 import Operations
@@ -23,6 +25,15 @@ enum ExitStatus: Int32 {
         case .tryAgain: .tryAgain
         case .interrupted: .interrupted
         }
+    case let error as BackupError:
+      self =
+        switch error.kind {
+        case .invalidInput: .usage
+        case .failed: .failed
+        case .tryAgain: .tryAgain
+        case .interrupted: .interrupted
+        }
+    case is ArchiveError: self = .failed
     case is ConfigurationError: self = .usage
     case is CancellationError: self = .interrupted
     case let findings as Findings: self = findings.status

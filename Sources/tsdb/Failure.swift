@@ -1,3 +1,5 @@
+import Archive
+import Backups
 import LocalServer
 import Migrations
 import Operations
@@ -33,6 +35,20 @@ struct Failure: Encodable {
     case let error as ConfigurationError:
       message = error.summary
       location = error.location?.description
+      excerpt = nil
+      sqlState = nil
+      detail = error.detail
+      hint = error.hint
+    case let error as BackupError:
+      message = error.message
+      location = nil
+      excerpt = nil
+      sqlState = error.sqlState
+      detail = error.detail
+      hint = error.hint
+    case let error as ArchiveError:
+      message = error.message
+      location = nil
       excerpt = nil
       sqlState = nil
       detail = error.detail

@@ -8,6 +8,8 @@ import Testing
 public protocol FaultSubject: Sendable {
   var cluster: PostgresCluster { get }
   var database: String { get }
+  /// The database that the command's own session is connected to; the same unless told otherwise.
+  var sessionDatabase: String { get }
   /// How the command reaches the database; directly unless told otherwise.
   var url: String { get }
   /// The directory that the command is given.
@@ -80,7 +82,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     var measures: [FaultMeasure] = []
     for _ in 0..<3 {
       let subject = try await Subject.prepare(on: cluster)
-      let log = ServerLogTail(cluster, database: subject.database)
+      let log = ServerLogTail(cluster, database: subject.sessionDatabase)
       let begin = ContinuousClock.now
       let run = try start(subject, url: subject.url)
       // Never: it reads the log until the end.
@@ -107,7 +109,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     let subject = try await Subject.prepare(on: cluster)
     let relay = fault == .cutConnection ? try ConnectionRelay(to: cluster) : nil
     defer { relay?.close() }
-    let log = ServerLogTail(cluster, database: subject.database)
+    let log = ServerLogTail(cluster, database: subject.sessionDatabase)
     let run = try Self.start(subject, url: relay?.url(database: subject.database) ?? subject.url)
     log.read()
     let starts = log.starts
@@ -171,6 +173,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
 }
 
 extension FaultSubject {
+  public var sessionDatabase: String { database }
+
   public var url: String { cluster.url(database: database) }
 
   /// Drops the database; a round that found nothing leaves nothing.

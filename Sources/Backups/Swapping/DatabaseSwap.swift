@@ -136,7 +136,7 @@ extension DatabaseSwap {
     else { throw BackupError(.tryAgain, "the databases changed meanwhile", detail: "Nothing was changed.") }
     let time = situation.server.time
     let kept = KeptMark.keptName(
-      for: live, reason: reason, time: time.filter { $0 != "-" && $0 != ":" }, taken: situation.names)
+      for: live, reason: reason, time: time, taken: situation.names)
     let mark = KeptMark(
       database: live, oid: old.oid, reason: reason, at: time, backup: backupID, replacedBy: new,
       comment: wanted.comment)

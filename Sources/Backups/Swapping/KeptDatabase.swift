@@ -142,7 +142,7 @@ extension KeptMark {
   /// ``at`` as seconds since 1970; nil where it is no time.
   var secondsSinceEpoch: Int64? {
     let numbers = at.split { !$0.isASCII || !$0.isNumber }.compactMap { Int64($0) }
-    guard numbers.count == 6, (1...12).contains(numbers[1]) else { return nil }
+    guard numbers.count >= 6, (1...12).contains(numbers[1]) else { return nil }
     // Days of the civil calendar; the year begins in March, so that the leap day is its last.
     let year = numbers[1] > 2 ? numbers[0] : numbers[0] - 1
     let month = (numbers[1] + 9) % 12

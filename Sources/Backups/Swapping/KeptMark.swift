@@ -18,7 +18,7 @@ public struct KeptMark: Sendable, Equatable, Codable {
   /// The database's own object id. A comment that a dump carried elsewhere is no mark.
   public let oid: Int
   public let reason: Reason
-  /// When, in UTC, as `2026-11-24T08:48:52Z`.
+  /// When, in UTC, as `2026-11-24T08:48:52.123Z`.
   public let at: String
   /// The backup that the other database was restored from.
   public let backup: String?
@@ -68,12 +68,13 @@ extension KeptMark {
   /// The name under which a database is kept: `NAME_before_restore_TIME` or `NAME_undone_TIME`.
   ///
   /// - Parameters:
-  ///   - time: as `20261124T084852Z`.
+  ///   - time: as ``at``.
   ///   - taken: names that exist; a number is added where the name is one of them.
   /// - Returns: at most 63 bytes, cut between characters; the server would cut by itself, in the time.
   public static func keptName(for database: String, reason: Reason, time: String, taken: Set<String>)
     -> String
   {
+    let time = time.prefix { $0 != "." && $0 != "Z" }.filter { $0 != "-" && $0 != ":" } + "Z"
     let suffix =
       switch reason {
       case .restored: "_before_restore_" + time

@@ -33,7 +33,7 @@ struct SwapSituation: Sendable, Equatable {
     var mayCreate: Bool
     var isInRecovery: Bool
     var isPooled: Bool
-    /// The server's clock, as `2026-11-24T08:48:52Z`.
+    /// The server's clock, as `2026-11-24T08:48:52.123Z`.
     var time: String
   }
 
@@ -64,7 +64,7 @@ extension SwapSituation {
     let row = try connection.query(
       """
       select current_user, r.rolsuper, r.rolcreatedb, pg_is_in_recovery(), pg_backend_pid(),
-        to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         pg_has_role(current_user, 'pg_signal_backend', 'USAGE')
       from pg_catalog.pg_roles r where r.rolname = current_user
       """)

@@ -1,0 +1,162 @@
+import ArgumentParser
+import Backups
+import Operations
+
+struct RestoreCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore", abstract: "Swap a restored database in, go back, and drop what was kept.",
+    discussion: """
+      Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones
+      at once, the others after the grace period. Sessions that connect meanwhile wait for less than a second
+      and may have to connect once more. On a terminal it asks; scripts pass --yes.
+
+      EXAMPLES
+        tsdb restore --swap-in app_restored
+        tsdb restore --undo
+        tsdb restore --list-old
+        tsdb restore --drop-old --dry-run
+
+      \(ExitStatus.help)
+      """)
+
+  @OptionGroup var global: GlobalOptions
+
+  @Argument(help: ArgumentHelp("With --undo or --drop-old: one of the kept databases.", valueName: "name"))
+  var name: String?
+
+  @Option(
+    name: .customLong("swap-in"),
+    help: ArgumentHelp("Give this restored database the live name.", valueName: "database"))
+  var swapIn: String?
+
+  @Flag(help: "Give the name back to the database that was swapped out last.")
+  var undo = false
+
+  @Flag(name: .customLong("list-old"), help: "List the databases that restores have swapped out.")
+  var isListing = false
+
+  @Flag(name: .customLong("drop-old"), help: "Drop one, or all, of the databases that were swapped out.")
+  var isDropping = false
+
+  @Option(
+    help: ArgumentHelp(
+      "How long sessions may go on with their transactions, up to 4s (default: 500ms).", valueName: "duration"
+    ))
+  var grace: DurationArgument?
+
+  @Flag(name: [.customLong("dry-run"), .customShort("n")], help: "Show what would be done, and do nothing.")
+  var isDryRun = false
+
+  @Flag(help: "With --drop-old: end the sessions that are connected to the databases.")
+  var force = false
+
+  @Flag(name: .shortAndLong, help: "Do not ask.")
+  var yes = false
+
+  func validate() throws {
+    guard [swapIn != nil, undo, isListing, isDropping].count(where: { $0 }) == 1 else {
+      throw ValidationError("one of --swap-in, --undo, --list-old and --drop-old is needed")
+    }
+    if name != nil, !undo, !isDropping { throw ValidationError("a name belongs to --undo or --drop-old") }
+    if let grace, grace.duration > DatabaseSwap.longestGrace {
+      throw ValidationError("--grace takes at most 4s: longer than that the server does not wait")
+    }
+    if force, !isDropping { throw ValidationError("--force belongs to --drop-old") }
+  }
+
+  func run() async throws {
+    let invocation = Invocation(global)
+    let access = try await invocation.access()
+    if let swapIn {
+      try await swap(swapIn, invocation, access)
+    } else if undo {
+      try await undo(invocation, access)
+    } else if isListing {
+      invocation.print(try await RestoreKept().list(access)) { $0.text(style: $1) }
+    } else {
+      try await drop(invocation, access)
+    }
+  }
+}
+
+extension RestoreCommand {
+  private var gracePeriod: Duration { grace?.duration ?? DatabaseSwap.defaultGrace }
+
+  private func swap(_ new: String, _ invocation: Invocation, _ access: DatabaseAccess) async throws {
+    let operation = RestoreSwap(new: new, grace: gracePeriod)
+    let database = try operation.database(access)
+    if isDryRun {
+      invocation.print(["database": database, "new": new]) { _, _ in
+        "would give \"\(new)\" the name \"\(database)\"; nothing was changed"
+      }
+      return
+    }
+    try confirm(
+      "giving \"\(new)\" the name \"\(database)\"",
+      "This gives \"\(new)\" the name \"\(database)\" and ends the sessions of both; the database that has it now is kept."
+    )
+    invocation.print(try await operation.run(access, report: reporter(invocation))) { $0.text(style: $1) }
+  }
+
+  private func undo(_ invocation: Invocation, _ access: DatabaseAccess) async throws {
+    let operation = RestoreUndo(kept: name, grace: gracePeriod)
+    let preview = try await operation.preview(access)
+    if isDryRun {
+      invocation.print(preview) { $0.text(style: $1) }
+      return
+    }
+    if !preview.isAlreadyDone {
+      try confirm(
+        "undoing the restore of \"\(preview.database)\"", preview.question)
+    }
+    let result = try await operation.run(access, expected: preview, report: reporter(invocation))
+    invocation.print(result) { $0.text(style: $1) }
+  }
+
+  private func drop(_ invocation: Invocation, _ access: DatabaseAccess) async throws {
+    let operation = RestoreKept(name: name)
+    let list = try await operation.list(access)
+    if isDryRun || list.kept.isEmpty {
+      invocation.print(list) { list, style in
+        list.text(style: style) + (list.kept.isEmpty ? "" : "\nwould drop these; nothing was dropped")
+      }
+      return
+    }
+    let names = list.kept.map { "\"\($0.name)\"" }.joined(separator: ", ")
+    if !yes, !global.json { Terminal.writeError(list.text(style: invocation.errorStyle)) }
+    try confirm(
+      "dropping \(names)",
+      "This drops \(counted(list.kept.count, "database")) with all data; no undo leads back.")
+    let dropped = try await operation.drop(list, isForced: force, access)
+    invocation.print(dropped) { dropped, _ in
+      "dropped \(counted(dropped.dropped.count, "database")), \(SizeText.text(dropped.bytes)): \(dropped.dropped.joined(separator: ", "))"
+    }
+  }
+
+  private func confirm(_ doing: String, _ question: String) throws {
+    if yes { return }
+    guard Terminal.isInputTerminal else {
+      throw BackupError(
+        .invalidInput, "\(doing) needs to be confirmed", detail: "Nothing was changed.",
+        hint: "pass --yes to go ahead without a question, or --dry-run to look first")
+    }
+    guard Terminal.confirm(question) else {
+      throw BackupError(.interrupted, "not confirmed", detail: "Nothing was changed.")
+    }
+  }
+
+  private func reporter(_ invocation: Invocation) -> @Sendable (SwapEvent) -> Void {
+    let style = invocation.errorStyle
+    return { event in
+      switch event {
+      case .note(let text):
+        Terminal.writeError("\(style.careful("warning:")) \(Terminal.printable(text))")
+      case .retrying(let attempt, let total, let reason, let sessions):
+        let who = sessions.map(\.description).joined(separator: "; ")
+        Terminal.writeError(
+          Terminal.printable(
+            "not swapped yet: \(reason)\(who.isEmpty ? "" : " (\(who))"): attempt \(attempt) of \(total)"))
+      }
+    }
+  }
+}

@@ -24,7 +24,7 @@ public struct ContentFingerprint: Sendable, Equatable {
     addHash(low: other.low, high: other.high)
   }
 
-  private mutating func add(_ hash: XXH128_hash_t) {
+  mutating func add(_ hash: XXH128_hash_t) {
     rows += 1
     addHash(low: hash.low64, high: hash.high64)
   }
@@ -40,6 +40,24 @@ extension ContentFingerprint: CustomStringConvertible {
   /// Such as `rows-v1:00000000000000000000000000000000:0`: the sum in hexadecimal, the number of rows.
   public var description: String {
     "\(Self.prefix)\(Self.hexadecimal(high))\(Self.hexadecimal(low)):\(rows)"
+  }
+
+  /// Reads a ``description``; nil for anything else.
+  public init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    let start = Self.prefix.utf8.count
+    guard bytes.count > start + 33, text.hasPrefix(Self.prefix), bytes[start + 32] == UInt8(ascii: ":"),
+      let high = Self.number(bytes[start..<start + 16]),
+      let low = Self.number(bytes[(start + 16)..<(start + 32)]),
+      let rows = Int64(String(decoding: bytes[(start + 33)...], as: UTF8.self)), rows >= 0
+    else { return nil }
+    (self.high, self.low, self.rows) = (high, low, rows)
+    // Signs, upper case and superfluous zeros are read as numbers too.
+    guard description == text else { return nil }
+  }
+
+  private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
   }
 
   private static let prefix = "rows-v1:"

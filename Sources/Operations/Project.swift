@@ -66,7 +66,13 @@ public struct Project: Sendable {
   /// Where the private local server is described.
   public var serverDirectory: String { root + "/.tsdb/server" }
 
-  private static func absolute(_ path: String) -> String {
+  /// `path` as it is meant in the configuration: relative to the project's root.
+  public func path(_ path: String) -> String {
+    path.hasPrefix("/") ? path : root + "/" + path
+  }
+
+  /// `path` as it is meant on a command line: relative to the current directory.
+  public static func absolute(_ path: String) -> String {
     let current = FileManager.default.currentDirectoryPath
     let joined = path.hasPrefix("/") ? path : current + "/" + path
     var components: [Substring] = []

@@ -24,7 +24,7 @@ struct Tsdb: AsyncParsableCommand {
       \(ExitStatus.help)
       """,
     version: Version.current,
-    subcommands: [Migrate.self, SeedCommand.self, RestoreCommand.self, ServerGroup.self])
+    subcommands: [Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, ServerGroup.self])
 }
 
 @main

@@ -22,7 +22,7 @@ struct RestoreGraph {
     for index in chosen {
       let entry = toc.entries[index]
       let isRepointed = entry.section == .postData
-      let needs = entry.dependencyIDs.map { isRepointed ? data[$0] ?? $0 : $0 }
+      let needs = entry.dependencies.map { isRepointed ? data[$0] ?? $0 : $0 }
       needed[index] = Array(Set(needs.compactMap { positions[$0] })).sorted()
       // CREATE INDEX is content with a lock that others of its kind may hold as well.
       guard isRepointed, entry.kind != "INDEX" else { continue }
@@ -86,7 +86,7 @@ struct RestoreGraph {
   private static func dataEntries(_ toc: TableOfContents, _ chosen: [Int]) -> [Int32: Int32] {
     var data: [Int32: Int32] = [:]
     for index in chosen where toc.entries[index].kind == "TABLE DATA" {
-      guard let table = toc.entries[index].dependencyIDs.first else { continue }
+      guard let table = toc.entries[index].dependencies.first else { continue }
       data[table] = toc.entries[index].dumpID
     }
     return data

@@ -129,7 +129,7 @@ private struct TableClosure {
     }
   }
 
-  private func needs(_ index: Int) -> [Int] { toc.entries[index].dependencyIDs.compactMap { positions[$0] } }
+  private func needs(_ index: Int) -> [Int] { toc.entries[index].dependencies.compactMap { positions[$0] } }
 
   private mutating func choose(subject index: Int) {
     subjects.insert(index)

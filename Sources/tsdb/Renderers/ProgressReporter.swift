@@ -35,6 +35,40 @@ final class ProgressReporter: Sendable {
     state.withLock { clear(&$0) }
   }
 
+  /// Redraws the live line, where there is one.
+  func live(_ text: String) {
+    guard isLive else { return }
+    state.withLock { draw(text, &$0) }
+  }
+
+  /// A line that stays; left out with --quiet.
+  func note(_ text: String) {
+    guard detail != .none else { return }
+    write(text)
+  }
+
+  /// A warning, which is always shown.
+  func warning(_ message: String, detail more: String?, hint: String?) {
+    write(Self.warningText(message, detail: more, hint: hint, style: style))
+  }
+
+  private func write(_ text: String) {
+    state.withLock { state in
+      clear(&state)
+      Terminal.writeError(text)
+    }
+  }
+
+  private static func warningText(
+    _ message: String, detail more: String?, hint: String?, style: Style
+  ) -> String {
+    [
+      "\(style.careful("warning:")) \(Terminal.printable(message))",
+      more.map { "\(style.faint("detail:")) \(indented($0))" },
+      hint.map { "\(style.good("hint:")) \(Terminal.printable($0))" },
+    ].compactMap { $0 }.joined(separator: "\n")
+  }
+
   private func show(_ event: RunEvent) {
     state.withLock { state in
       switch event {
@@ -82,10 +116,7 @@ final class ProgressReporter: Sendable {
     case .recovered(let name, let statement, let outcome):
       "\(name): \(statement) of an interrupted run: \(outcome)"
     case .warning(let message, let more, let hint):
-      [
-        "\(style.careful("warning:")) \(message)", more.map { "\(style.faint("detail:")) \(indented($0))" },
-        hint.map { "\(style.good("hint:")) \($0)" },
-      ].compactMap { $0 }.joined(separator: "\n")
+      Self.warningText(message, detail: more, hint: hint, style: style)
     }
   }
 
@@ -97,12 +128,12 @@ final class ProgressReporter: Sendable {
     let label = isWarning ? style.careful("warning:") : "notice:"
     return [
       "\(label) \(Terminal.printable(message)) \(style.faint("(\(location))"))",
-      more.map { "\(style.faint("detail:")) \(indented($0))" },
+      more.map { "\(style.faint("detail:")) \(Self.indented($0))" },
       hint.map { "\(style.good("hint:")) \($0)" },
     ].compactMap { $0 }.joined(separator: "\n")
   }
 
-  private func indented(_ text: String) -> String {
+  private static func indented(_ text: String) -> String {
     Terminal.printable(text).split(separator: "\n", omittingEmptySubsequences: false)
       .joined(separator: "\n        ")
   }

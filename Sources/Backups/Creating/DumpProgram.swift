@@ -1,0 +1,81 @@
+import Processes
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The installed `pg_dump` with what it needs to reach the same server.
+///
+/// The password goes by the environment, never by the command line.
+public struct DumpProgram: Sendable {
+  public let pgDump: FilePath
+  /// Beside `pg_dump`; nil where it is not installed.
+  public let pgDumpAll: FilePath?
+  /// Such as `15.20`.
+  public let version: String
+  /// `NAME=value` each.
+  public let environment: [String]
+  /// A connection string without a password for what has no environment variable; nil for nothing.
+  public let connectionString: String?
+
+  public init(
+    pgDump: FilePath, pgDumpAll: FilePath?, version: String, environment: [String],
+    connectionString: String?
+  ) {
+    self.pgDump = pgDump
+    self.pgDumpAll = pgDumpAll
+    self.version = version
+    self.environment = environment
+    self.connectionString = connectionString
+  }
+
+  /// Runs `pg_dump`; blocks, and ends it when `stop` says so.
+  ///
+  /// - Throws: ``BackupError`` with what the program said.
+  func dump(_ arguments: [String], stop: StopSignal) throws(BackupError) {
+    var all = arguments + ["--no-password"]
+    if let connectionString { all.append("--dbname=\(connectionString)") }
+    let result = try run(pgDump, all, stop: stop)
+    guard result.exitStatus == 0 else { throw failure(of: "pg_dump", result) }
+  }
+
+  /// The output of `pg_dumpall --globals-only` without passwords.
+  func globals(stop: StopSignal) throws(BackupError) -> String? {
+    guard let pgDumpAll else { return nil }
+    var arguments = ["--globals-only", "--no-role-passwords", "--no-password"]
+    if let connectionString { arguments.append("--dbname=\(connectionString)") }
+    let result = try run(pgDumpAll, arguments, stop: stop)
+    guard result.exitStatus == 0 else { throw failure(of: "pg_dumpall", result) }
+    return result.output
+  }
+
+  private func run(
+    _ program: FilePath, _ arguments: [String], stop: StopSignal
+  ) throws(BackupError) -> ChildProcess.Result {
+    let child = ChildProcess(executable: program, arguments: arguments, environment: environment)
+    let result: ChildProcess.Result
+    do {
+      result = try child.run { pid in stop.whenStopped { kill(pid, SIGTERM) } }
+    } catch {
+      throw BackupError(
+        .failed, "\"\(program)\" could not be started", detail: "\(error.errno.description).",
+        hint: "check the installation of PostgreSQL's client programs")
+    }
+    stop.forgetReactions()
+    try stop.check()
+    return result
+  }
+
+  private func failure(of name: String, _ result: ChildProcess.Result) -> BackupError {
+    let lines = result.output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "\n")
+    let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
+    return BackupError(
+      .failed, "\(name) failed with status \(result.exitStatus)", detail: lines.isEmpty ? nil : lines,
+      hint: isFull ? "free some space in the repository and run the same command again" : nil)
+  }
+}

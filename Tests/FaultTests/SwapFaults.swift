@@ -18,7 +18,7 @@ extension Faults {
 
     private func disturb<Subject: FaultSubject>(_: Subject.Type, by fault: Fault) async throws {
       let cluster = try await Self.cluster.value
-      let measure = try await FaultHarness<Subject>.measureUndisturbed(on: cluster)
+      let measure = try await Self.measure(Subject.self, on: cluster)
       let share =
         switch fault {
         case .killTool: 1.0
@@ -30,6 +30,18 @@ extension Faults {
     }
 
     private static let cluster = Task { try await PostgresCluster.create() }
+
+    private static let measures = Mutex<[String: FaultMeasure]>([:])
+
+    private static func measure<Subject: FaultSubject>(
+      _: Subject.Type, on cluster: PostgresCluster
+    ) async throws -> FaultMeasure {
+      let name = "\(Subject.self)"
+      if let measure = measures.withLock({ $0[name] }) { return measure }
+      let measure = try await FaultHarness<Subject>.measureUndisturbed(on: cluster)
+      measures.withLock { $0[name] = measure }
+      return measure
+    }
   }
 }
 
@@ -48,8 +60,7 @@ struct SwapPair: Sendable {
     try await dropAll(on: cluster)
     let live = try await TestDatabase.create(on: cluster)
     let (name, other) = (live.name, other)
-    try await fill(live, with: isUndo ? "new" : "old")
-    await live.close()
+    try await fill(name, on: cluster, with: isUndo ? "new" : "old")
     try await cluster.connect().run { connection in
       try connection.execute("create database \(other) template template0")
       let oid = try connection.query("select oid from pg_database where datname = '\(other)'").text(0, 0)
@@ -62,9 +73,7 @@ struct SwapPair: Sendable {
       try connection.execute("alter database \(name) connection limit 42")
       try connection.execute("alter database \(name) set work_mem to '5MB'")
     }
-    let second = cluster.connect(database: other)
-    try await fill(second, with: isUndo ? "old" : "new")
-    await second.close()
+    try await fill(other, on: cluster, with: isUndo ? "old" : "new")
     let sessions = [cluster.connect(database: name), cluster.connect(database: name)]
     try await sessions[0].run { _ = try $0.execute("select 1") }
     try await sessions[1].run { _ = try $0.execute("begin; insert into marker values ('open')") }
@@ -83,19 +92,15 @@ struct SwapPair: Sendable {
     }
   }
 
-  private static func fill(_ database: TestDatabase, with content: String) async throws {
-    try await database.execute(filling(content))
-  }
-
-  private static func fill(_ session: Session, with content: String) async throws {
-    try await session.run { _ = try $0.execute(filling(content)) }
-  }
-
-  private static func filling(_ content: String) -> String {
-    """
-    create table marker (content text); insert into marker values ('\(content)');
-    create table numbers as select n, '\(content)'::text as content from generate_series(1, 1000) n
-    """
+  private static func fill(_ database: String, on cluster: PostgresCluster, with content: String) async throws
+  {
+    try await cluster.connect(database: database).run { connection in
+      _ = try connection.execute(
+        """
+        create table marker (content text); insert into marker values ('\(content)');
+        create table numbers as select n, '\(content)'::text as content from generate_series(1, 1000) n
+        """)
+    }
   }
 
   func close() async { for session in sessions { await session.close() } }
@@ -120,7 +125,8 @@ extension SwapPair {
     guard databases.count == 2, databases[0][0] == live.name else {
       throw FaultFinding("not the two databases: \(databases)")
     }
-    guard databases[0][1] == "42", databases[0][2] == "the live one", databases[0][3] == "{work_mem=5MB}" else {
+    guard databases[0][1] == "42", databases[0][2] == "the live one", databases[0][3] == "{work_mem=5MB}"
+    else {
       throw FaultFinding("what belongs to the name has not stayed with it: \(databases)")
     }
     let contents = [try await content(of: live.name), try await content(of: databases[1][0] ?? "")]

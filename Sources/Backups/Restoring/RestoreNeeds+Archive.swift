@@ -1,0 +1,71 @@
+import Archive
+
+extension RestoreNeeds {
+  /// What an archive needs.
+  ///
+  /// Names that are not ASCII in an archive that is not UTF-8 are left out: whether they exist shows
+  /// when they are used.
+  init(
+    _ toc: TableOfContents, manifest: BackupManifest?, plan: RestorePlan, selection: RestoreSelection,
+    database: RestoredDatabase, jobs: Int, newName: String?, dataSize: Int64?
+  ) {
+    let isUTF8 = (manifest?.archive.encoding ?? toc.encoding) == "UTF8"
+    func texts(_ names: some Sequence<[UInt8]>) -> Set<String> {
+      Set(
+        names.filter { isUTF8 || $0.allSatisfy { $0 < 0x80 } }.map { String(decoding: $0, as: UTF8.self) }
+          .filter { !$0.isEmpty })
+    }
+    let entries = plan.entries.map { toc.entries[$0] }
+    self.database = database
+    serverVersion = manifest?.server.versionNumber ?? toc.serverVersionNumber
+    roles = texts(
+      ArchiveRoles.names(
+        in: toc, entries: plan.entries, ofDatabase: newName == nil ? [] : plan.ofDatabase, selection: selection))
+    owners = selection.includesOwners ? texts(entries.compactMap(\.owner)) : []
+    let versions = Dictionary(
+      (manifest?.extensions ?? []).map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
+    extensions = [:]
+    for entry in entries where entry.kind == "EXTENSION" {
+      let name = String(decoding: entry.tag ?? [], as: UTF8.self)
+      extensions[name] = .some(versions[name])
+    }
+    tablespaces = texts(entries.compactMap(\.tablespace)).union(database.tablespace.map { [$0] } ?? [])
+      .subtracting(["pg_default"])
+    size = plan.tables.isEmpty ? nil : manifest?.server.database.size ?? dataSize
+    connections = jobs + 1
+    self.newName = newName
+  }
+}
+
+extension TableOfContents {
+  /// Of all text in the archive, by its ENCODING entry; `SQL_ASCII` where there is none.
+  ///
+  /// Letters, digits, `_` and `-` only, whatever stands there.
+  var encoding: String {
+    setting("ENCODING") ?? "SQL_ASCII"
+  }
+
+  /// Whether backslashes in plain constants stand for themselves.
+  var hasStandardStrings: Bool { setting("STDSTRINGS") != "off" }
+
+  /// The constant in `SET name = 'constant';`.
+  private func setting(_ kind: String) -> String? {
+    guard let entry = entries.first(where: { $0.kind == kind }) else { return nil }
+    for case .constant(let value) in SQLWords(entry.definition ?? []) {
+      let text = String(decoding: value, as: UTF8.self)
+      let isPlain = text.utf8.allSatisfy { byte in
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+          || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "_")
+          || byte == UInt8(ascii: "-")
+      }
+      return isPlain ? text : nil
+    }
+    return nil
+  }
+
+  /// Such as 150000 for `15.20 (Debian …)`; the minor version does not count.
+  var serverVersionNumber: Int? {
+    let digits = (header.serverVersion ?? []).prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    return Int(String(decoding: digits, as: UTF8.self)).map { $0 * 10_000 }
+  }
+}

@@ -8,11 +8,14 @@ final class TestProject: Sendable {
   let directory: TemporaryDirectory
   /// What `DATABASE_URL` is set to; nil leaves it out.
   let url: String?
+  /// Where the programs of the database's server are; its pg_dump fits it.
+  let binaries: String?
 
   /// - Parameter files: paths below the project's directory, and contents.
   init(_ database: TestDatabase?, _ files: KeyValuePairs<String, String> = [:]) throws {
     directory = try TemporaryDirectory()
     url = database?.url
+    binaries = database?.cluster.binaries
     try FileManager.default.createDirectory(
       atPath: directory.path("migrations"), withIntermediateDirectories: true)
     for (name, text) in files { try write(name, text) }
@@ -32,7 +35,10 @@ final class TestProject: Sendable {
   }
 
   func environment(_ more: [String: String] = [:]) -> [String: String] {
-    (url.map { ["DATABASE_URL": $0] } ?? [:]).merging(more) { $1 }
+    var environment: [String: String] = [:]
+    environment["DATABASE_URL"] = url
+    environment["TSDB_PG_BINDIR"] = binaries
+    return environment.merging(more) { $1 }
   }
 
   /// Runs a command line, split at spaces.

@@ -21,7 +21,13 @@ final class BackupProgress: Sendable {
 
   var report: BackupReporter { { [self] event in show(event) } }
 
-  func finish() { invocation.progress.finish() }
+  /// The result: the last document of the stream, or text.
+  func finished<Result: Encodable>(_ result: Result, text: (Result, Style) -> String) {
+    invocation.progress.finish()
+    Terminal.writeOutput(
+      invocation.options.json
+        ? JSONText.encodeLine(FinishedLine(result: result)) : text(result, invocation.outputStyle))
+  }
 
   private func show(_ event: BackupEvent) {
     if invocation.options.json {

@@ -61,8 +61,7 @@ struct BackupCreateCommand: AsyncParsableCommand {
     let operation = BackupCreate(options: options, repository: repository)
     let reporter = BackupProgress(invocation)
     let result = try await operation.run(access, report: reporter.report)
-    reporter.finish()
-    invocation.print(result) { $0.text(style: $1) }
+    reporter.finished(result) { $0.text(style: $1) }
   }
 
   private func options(_ project: Project) throws -> BackupOptions {

@@ -28,14 +28,16 @@ public enum BackupFixture {
           roles, types, routines, tables, partitions, values, names, security, views, triggers, others,
           largeObjects, optional, database,
         ]
-      case .latin1: [latin1]
-      case .sqlASCII: [sqlASCII]
+      case .latin1: [BackupFixture.latin1]
+      case .sqlASCII: [BackupFixture.sqlASCII]
       }
     }
   }
 
   /// The roles that ``Kind/everything`` makes; they stay when the database is dropped.
-  public static let roleNames = ["fixture_owner", "fixture_reader", "Fixture \"quoted\" writer", "fixture_größe"]
+  public static let roleNames = [
+    "fixture_owner", "fixture_reader", "Fixture \"quoted\" writer", "fixture_größe",
+  ]
 
   /// Fills an empty database as superuser.
   ///
@@ -43,9 +45,11 @@ public enum BackupFixture {
   ///
   /// - Returns: what this server lacks and was left out, such as `no icu`; to be reported, not ignored.
   @discardableResult
-  public static func fill(_ settings: ConnectionSettings, with kind: Kind = .everything) async throws -> [String] {
+  public static func fill(_ settings: ConnectionSettings, with kind: Kind = .everything) async throws
+    -> [String]
+  {
     let session = Session(settings, applicationName: "backup fixture")
-    return try await session.run { connection in
+    let missing = try await session.run { connection in
       var missing: [String] = []
       for script in kind.scripts {
         _ = connection.takeNotices()
@@ -54,6 +58,8 @@ public enum BackupFixture {
       }
       return missing
     }
+    await session.close()
+    return missing
   }
 }
 

@@ -120,11 +120,11 @@ extension DatabaseFacts {
           and indrelid not in (select reltoastrelid from pg_class)
       union all select 'trigger ' || quote_ident(tgname) || ' on ' || tgrelid::regclass, tgenabled::text
         from pg_trigger where not tgisinternal
-      union all select 'event trigger ' || quote_ident(evtname), evtenabled::text || coalesce(evttags::text, '')
+      union all select 'event trigger ' || quote_ident(evtname), evtenabled::text || ' ' || coalesce(evttags::text, '')
         from pg_event_trigger
       union all select 'constraint ' || quote_ident(conname) || ' on ' ||
           case when conrelid <> 0 then conrelid::regclass::text else contypid::regtype::text end,
-          contype || ' validated ' || convalidated::text
+          contype::text || ' validated ' || convalidated::text
         from pg_constraint where oid >= 16384
       union all select 'extension ' || quote_ident(extname), extversion || ' ' || extnamespace::regnamespace
         from pg_extension

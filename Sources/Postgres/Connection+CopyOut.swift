@@ -9,7 +9,7 @@ import CLibpq
 #endif
 
 /// How the rows of a COPY are read.
-package enum CopyOutPath: Sendable {
+package enum CopyOutPath: Sendable, CaseIterable {
   /// From the socket where it is not encrypted.
   case automatic
   /// With `PQgetCopyData`, which holds a row as a whole.
@@ -222,18 +222,9 @@ extension Connection {
   /// Gives the rows to `body` until there is none; why, the next result tells.
   private func readRows(_ body: (UnsafeRawBufferPointer, Bool) throws -> Void) throws -> Int64 {
     var count: Int64 = 0
-    var hasPaused = false
     while true {
       var row: UnsafeMutablePointer<CChar>?
-      // Waiting is left to libpq, which knows what the TLS library holds.
-      let length = PQgetCopyData(connection, &row, hasPaused || count < 1_000 ? 0 : 1)
-      if length == 0 {
-        pause(microseconds: Self.pauseMicroseconds)
-        _ = PQconsumeInput(connection)
-        hasPaused = true
-        continue
-      }
-      hasPaused = false
+      let length = nextRow(&row, mayPause: count > 1_000)
       guard length > 0 else { return count }
       defer { PQfreemem(row) }
       let bytes = UnsafeRawBufferPointer(start: row, count: Int(length))
@@ -243,6 +234,19 @@ extension Connection {
       count += 1
       try body(bytes, true)
     }
+  }
+
+  /// The length of the next row, or a negative number after the last.
+  private func nextRow(_ row: inout UnsafeMutablePointer<CChar>?, mayPause: Bool) -> Int32 {
+    for attempt in 0..<3 where mayPause {
+      let length = PQgetCopyData(connection, &row, 1)
+      if length != 0 { return length }
+      // libpq reads no more than its buffer holds, so there may be more at once.
+      if attempt == 1 { pause(microseconds: Self.pauseMicroseconds) }
+      _ = PQconsumeInput(connection)
+    }
+    // Waiting is left to libpq, which knows what the TLS library holds.
+    return PQgetCopyData(connection, &row, 0)
   }
 
   /// Ends a COPY whose rows nobody wants.

@@ -2,8 +2,7 @@ import CLibpq
 
 /// Large objects, by SQL functions.
 ///
-/// libpq's own functions for them go through the fast-path protocol, which copies what the server answers
-/// into a buffer of the caller without looking at its length (CVE-2026-6477).
+/// libpq's own `lo_read` lets a hostile server write beyond the caller's buffer (CVE-2026-6477).
 extension Connection {
   /// A multiple of the 2 KiB pages that large objects are stored in.
   private static var largeObjectSlice: Int { 256 << 10 }

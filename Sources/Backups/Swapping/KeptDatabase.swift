@@ -43,7 +43,7 @@ extension KeptDatabase {
           case when d.datconnlimit <> -2 and (has_database_privilege(d.oid, 'CONNECT')
             or pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')) then pg_database_size(d.oid) end,
           (select count(*) from pg_catalog.pg_stat_activity a where a.datid = d.oid
-            and a.backend_type not in ('autovacuum worker', 'parallel worker')),
+            and coalesce(a.backend_type, '') not in ('autovacuum worker', 'parallel worker')),
           d.datconnlimit = -2, extract(epoch from clock_timestamp())::bigint
         from pg_catalog.pg_database d
         where shobj_description(d.oid, 'pg_database') like 'kept by tsdb: %'

@@ -60,13 +60,15 @@ final class SessionEviction: Sendable {
   }
 
   private func look(_ connection: borrowing Connection) throws(PostgresError) {
-    // Autovacuum is ended by ALTER DATABASE itself, a parallel worker goes with its leader.
+    // Autovacuum is ended by ALTER DATABASE itself, a parallel worker goes with its leader. What kind a session
+    // of another role is, the server may not tell; autovacuum has no role.
     let rows = try connection.query(
       """
       select l.objid, a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), a.state,
-        a.backend_type = 'client backend'
+        coalesce(a.backend_type, 'client backend') = 'client backend'
       from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a
-        on a.datid = l.objid and a.backend_type not in ('autovacuum worker', 'parallel worker')
+        on a.datid = l.objid and coalesce(a.backend_type, '') not in ('autovacuum worker', 'parallel worker')
+          and (a.backend_type is not null or a.usesysid is not null)
       where l.pid = \(renamer) and l.locktype = 'object' and l.classid = 'pg_catalog.pg_database'::regclass
         and l.mode = 'AccessExclusiveLock' and l.granted
       """)

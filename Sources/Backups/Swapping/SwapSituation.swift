@@ -124,16 +124,18 @@ extension SwapSituation {
   private static func protectedSessions(
     _ databases: [String], on connection: borrowing Connection
   ) throws(PostgresError) -> [SwapSession] {
-    // Autovacuum is ended by ALTER DATABASE itself, a parallel worker goes with its leader.
+    // Autovacuum is ended by ALTER DATABASE itself, a parallel worker goes with its leader. What kind a session
+    // of another role is, the server may not tell; autovacuum has no role.
     let rows = try connection.query(
       """
       select a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), a.state
       from pg_catalog.pg_stat_activity a
-        left join pg_catalog.pg_roles r on r.oid = a.usesysid
+        join pg_catalog.pg_roles r on r.oid = a.usesysid
         cross join (select rolsuper from pg_catalog.pg_roles where rolname = current_user) me
-      where a.datname = any($1::text[]) and a.backend_type not in ('autovacuum worker', 'parallel worker')
-        and not me.rolsuper
-        and (r.oid is null or r.rolsuper
+      where a.datname = any($1::text[])
+        and coalesce(a.backend_type, '') not in ('autovacuum worker', 'parallel worker')
+        and not me.rolsuper and r.oid is not null
+        and (r.rolsuper
           or not (pg_has_role(current_user, r.oid, 'USAGE')
             or pg_has_role(current_user, 'pg_signal_backend', 'USAGE')))
       order by a.pid

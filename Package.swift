@@ -157,8 +157,12 @@ let package = Package(
     // Fixtures: a private server, one database per test, runs of the built executable.
     .systemLibrary(name: "CTestSpawn", path: "Tests/CTestSpawn"),
     .target(
-      name: "TestSupport", dependencies: ["Postgres", "CTestSpawn"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport",
+      dependencies: [
+        "Postgres", "Archive", "Backups", "Compression", "Digests", "CTestSpawn",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
@@ -171,7 +175,12 @@ let package = Package(
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(
-      name: "CommandTests", dependencies: ["Postgres", "TestSupport", "tsdb"], exclude: ["Golden"],
+      name: "CommandTests",
+      dependencies: [
+        "Postgres", "Backups", "TestSupport", "tsdb",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      exclude: ["Golden"],
       swiftSettings: strict),
     // The application's five files and its initial configuration.
     .testTarget(

@@ -55,6 +55,9 @@ extension Connection {
 
   /// A pause when nothing is there costs less than waking for each 8 KiB that the server sends.
   private static var pauseMicroseconds: Int { 300 }
+
+  /// How long a cancelled COPY may still send rows; then the connection is given up.
+  private static var drainLimit: Duration { .seconds(10) }
 }
 
 // MARK: - From the socket
@@ -102,20 +105,21 @@ extension Connection {
     row: (UnsafeRawBufferPointer, Bool) -> Void, stopping isStopped: () -> Bool
   ) throws(CopyOutMessages.Violation) -> Bool {
     var buffer = ReceiveBuffer(capacity: 256 << 10)
-    var isCancelled = false
+    var deadline: ContinuousClock.Instant?
     var received = 0
     while true {
+      if let deadline, ContinuousClock.now > deadline { return false }
       let (reception, isFilled) = buffer.receive(from: socket)
       switch reception {
       case .end: return false
-      case .nothing: socket.wait(for: Int32(POLLIN))
+      case .nothing: socket.wait(for: Int32(POLLIN), timeout: deadline == nil ? -1 : 100)
       case .bytes(let count):
         buffer.drop(try messages.take(buffer.unread, row: row, aside: { takeAside($0) }))
         if messages.isFinished, buffer.unread.isEmpty { return true }
-        if !isCancelled, isStopped() || messages.isText == false {
-          isCancelled = true
+        if deadline == nil, isStopped() || messages.isText == false {
           // Without the request the rest would have to be read, however long it is.
           guard canceller()?.requestCancellation() == true else { return false }
+          deadline = .now + Self.drainLimit
         }
         received += count
         // Answers that fit into one read should not be waited for.
@@ -256,9 +260,18 @@ extension Connection {
     guard canceller()?.requestCancellation() == true else {
       return ConnectionSocket(descriptor: PQsocket(connection))
     }
-    var row: UnsafeMutablePointer<CChar>?
-    while PQgetCopyData(connection, &row, 0) > 0 { PQfreemem(row) }
-    drain()
-    return nil
+    let socket = ConnectionSocket(descriptor: PQsocket(connection))
+    let deadline = ContinuousClock.now + Self.drainLimit
+    while ContinuousClock.now < deadline {
+      var row: UnsafeMutablePointer<CChar>?
+      let length = PQgetCopyData(connection, &row, 1)
+      PQfreemem(row)
+      if length < 0 {
+        drain()
+        return nil
+      }
+      if length == 0, PQconsumeInput(connection) == 1 { socket.wait(for: Int32(POLLIN), timeout: 10) }
+    }
+    return socket
   }
 }

@@ -59,7 +59,7 @@ extension Connection {
       var rest = bytes[...]
       while !rest.isEmpty {
         let part = rest.prefix(Self.largeObjectSlice - pending.count)
-        pending += part
+        pending += UnsafeRawBufferPointer(rebasing: part)
         rest = rest.dropFirst(part.count)
         if pending.count == Self.largeObjectSlice { try write() }
       }

@@ -13,7 +13,7 @@ private func entry(
     definition: definition.map { Array($0.utf8) },
     copyStatement: copy.map { Array($0.utf8) }
       ?? (kind == "TABLE DATA" ? Array("COPY app.\(tag) (id) FROM stdin;\n".utf8) : nil),
-    namespace: Array("app".utf8), dependencies: needs.map { Array(String($0).utf8) })
+    namespace: Array("app".utf8), dependencies: needs)
 }
 
 private func archive(_ entries: [ArchiveEntry]) -> TableOfContents {
@@ -131,12 +131,12 @@ private let shop = [
 
   @Test func `dependencies in a circle are an error that shows the circle`() throws {
     var entries = shop
-    entries[10].dependencies = [Array("24".utf8)]
+    entries[10].dependencies = [24]
     let error = #expect(throws: BackupError.self) { try plan(entries) }
     #expect(error?.message == "entries of the archive depend on one another in a circle")
     #expect(error?.detail?.contains("orders orders_pkey") == true)
     #expect(error?.detail?.contains("items items_order_fkey") == true)
-    entries[10].dependencies = [Array("20".utf8)]
+    entries[10].dependencies = [20]
     #expect(throws: BackupError.self) { try plan(entries) }
   }
 

@@ -175,7 +175,7 @@ import Testing
 
   @Test func `a pooler is refused, because a snapshot does not survive one`() async throws {
     try await withBackupProject { project, database in
-      try await PgBouncer.with(mode: .transaction, before: database.cluster) { pooler in
+      try await PgBouncer.with(.transaction, for: database.cluster) { pooler in
         let result = try await project.tsdb(
           "backup", environment: ["DATABASE_URL": pooler.url(database: database.name)])
         result.expect(64, "pooler")

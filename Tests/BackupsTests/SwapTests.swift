@@ -275,6 +275,36 @@ struct SwapFixture: Sendable {
   }
 }
 
+@Suite struct `The maintenance database` {
+  @Test func `is one that is not to be renamed`() async throws {
+    let cluster = try await PostgresCluster.shared
+    let settings = cluster.settings(database: "anything")
+    #expect(try MaintenanceDatabase.settings(for: settings, avoiding: ["anything"])["dbname"] == "postgres")
+    #expect(try MaintenanceDatabase.settings(for: settings, avoiding: ["postgres"])["dbname"] == "template1")
+    let error = #expect(throws: BackupError.self) {
+      try MaintenanceDatabase.settings(for: settings, avoiding: ["postgres", "template1"])
+    }
+    #expect(error?.kind == .failed)
+    var away = settings
+    away["port"] = "1"
+    let unreachable = #expect(throws: BackupError.self) {
+      try MaintenanceDatabase.settings(for: away, avoiding: [])
+    }
+    #expect(unreachable?.kind == .tryAgain)
+  }
+
+  @Test func `may itself be swapped`() async throws {
+    try await PostgresCluster.with { cluster in
+      try await cluster.connect().run { _ = try $0.execute("create database new template template0") }
+      try await cluster.connect(database: "new").run { _ = try $0.execute("create table marker ()") }
+      let settings = try MaintenanceDatabase.settings(for: cluster.settings(), avoiding: ["postgres", "new"])
+      _ = try await DatabaseSwap(live: "postgres", new: "new").run(
+        on: Session(settings, applicationName: "a"), beside: Session(settings, applicationName: "b"))
+      #expect(try await cluster.value("select to_regclass('marker') is not null") == "t")
+    }
+  }
+}
+
 @Suite struct `What belongs to a database's name` {
   private static let nasty = #"d "x" 'y' \z"#
 

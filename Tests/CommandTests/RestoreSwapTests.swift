@@ -150,6 +150,28 @@ private func content(_ database: TestDatabase) async throws -> String {
     }
   }
 
+  @Test func `is done once by two that undo at once`() async throws {
+    try await withPair { project, live, other in
+      try await project.done("restore --swap-in \(other.name) --yes")
+      let session = live.connect()
+      try await session.run { _ = try $0.execute("begin; select 1") }
+      let runs = try (0..<4).map { _ in
+        try ToolRun.start(
+          ["restore", "--undo", "--yes"], environment: project.environment(),
+          directory: project.directory.path)
+      }
+      var outputs: [String] = []
+      for run in runs {
+        let result = try await run.finish()
+        #expect([0, 75].contains(result.exitStatus), "\(result)")
+        if result.exitStatus == 0 { outputs.append(result.standardOutput) }
+      }
+      #expect(outputs.count { $0.hasPrefix("swapped ") } == 1, "\(outputs)")
+      #expect(try await content(live) == "old")
+      #expect(try await kept(of: live).count == 1)
+    }
+  }
+
   @Test(arguments: [false, true])
   func `gives an application that connects again no old answer after a new one`(
     hasLongTransaction: Bool

@@ -26,7 +26,9 @@ public struct SwapResult: Sendable, Equatable, Encodable {
 ///
 /// One transaction renames. ALTER DATABASE RENAME takes an ACCESS EXCLUSIVE lock on the database,
 /// which holds new sessions back, and then waits up to five seconds for the present ones to leave
-/// (`CountOtherDBBackends` in PostgreSQL's `procarray.c`); a second connection ends them. A session
+/// (`CountOtherDBBackends` in PostgreSQL's `procarray.c`); a second connection ends them. It looks ten times
+/// a second, so that new sessions are held back for about 100 ms where no transaction is open, and for the
+/// grace period and 100 ms where one is. A session
 /// that was held back during a swap is refused with SQLSTATE 3D000 and reaches the new database when
 /// it connects again; during an attempt that failed it reaches the old one.
 public struct DatabaseSwap: Sendable {
@@ -88,7 +90,8 @@ public struct DatabaseSwap: Sendable {
           if isHopeless { throw refusal(error, outcome) }
           report(
             .retrying(
-              attempt: attempt + 1, of: Self.attempts, reason: error.message, sessions: outcome.remaining))
+              attempt: attempt + 1, of: Self.attempts, reason: Self.reason(error, outcome),
+              sessions: outcome.remaining))
           try await Task.sleep(for: .milliseconds(500))
         }
       }
@@ -142,7 +145,7 @@ extension DatabaseSwap {
       comment: wanted.comment)
     let script = SwapScript(
       live: .init(name: live, oid: old.oid), new: .init(name: new, oid: replacement.oid), kept: kept,
-      mark: try mark.text(), wanted: wanted, present: present)
+      mark: try mark.text(), wanted: wanted, present: present, grace: grace)
     do {
       try connection.execute(script.rehearsal)
     } catch {
@@ -171,6 +174,7 @@ extension DatabaseSwap {
     let eviction = SessionEviction(renamer: plan.renamer, live: plan.script.live.oid, grace: grace)
     // Not a child task: a cancel request of ours may only reach the statement that renames.
     let evicting = Task.detached { await eviction.run(on: second) }
+    defer { eviction.finish() }
     let start = ContinuousClock.now
     do {
       try await control.run { connection in
@@ -244,12 +248,21 @@ extension DatabaseSwap {
       sqlState: error.sqlState.isEmpty ? nil : error.sqlState)
   }
 
+  /// What the server says of a statement that took too long does not say why.
+  private static func reason(_ error: PostgresError, _ outcome: SessionEviction.Outcome) -> String {
+    guard error.isCancellation || error.sqlState == "55006", !outcome.remaining.isEmpty else {
+      return error.sqlState == SwapScript.guardState ? "the databases changed meanwhile" : error.message
+    }
+    return outcome.remaining.count == 1
+      ? "a session did not leave" : "\(outcome.remaining.count) sessions did not leave"
+  }
+
   private func refusal(_ error: PostgresError, _ outcome: SessionEviction.Outcome) -> BackupError {
     let sessions = outcome.remaining.map { session in
       "\(session.description)" + (outcome.refused[session.processID].map { ": \($0)" } ?? "")
     }
     return BackupError(
-      .tryAgain, "the names cannot be swapped: \(error.message)",
+      .tryAgain, "the names cannot be swapped: \(Self.reason(error, outcome))",
       detail: (sessions + ["Nothing was changed: no database was renamed."]).joined(separator: "\n"),
       hint: outcome.refused.isEmpty
         ? "run the same command again" : "end these sessions, or run the same command as a superuser",
@@ -257,7 +270,9 @@ extension DatabaseSwap {
   }
 
   private func refusal(ofProperties error: PostgresError) -> any Error {
-    if error.isServerUnavailable || error.isLockTimeout || error.isRetryableConflict { return error }
+    if error.isServerUnavailable || error.isLockTimeout || error.isRetryableConflict || error.isCancellation {
+      return error
+    }
     return BackupError(
       .failed,
       "\"\(new)\" cannot be given the owner, privileges and settings of \"\(live)\": \(error.message)",

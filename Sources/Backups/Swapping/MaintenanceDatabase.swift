@@ -32,7 +32,10 @@ public enum MaintenanceDatabase {
 
 extension BackupError {
   /// What the server said while databases were renamed, dropped or looked at.
-  static func swapping(_ error: PostgresError, _ doing: String) -> BackupError {
+  ///
+  /// - Parameter doing: what could not be done, as the beginning of a sentence.
+  /// - Returns: an error of kind `tryAgain` where the server was away or somebody was in the way.
+  public static func swapping(_ error: PostgresError, _ doing: String) -> BackupError {
     let isPassing =
       error.isServerUnavailable || error.isLockTimeout || error.isRetryableConflict || error.isCancellation
     let kind: Kind =

@@ -16,6 +16,8 @@ struct SwapScript: Sendable {
   /// What belongs to the name, and what the new database has instead.
   let wanted: NameProperties
   let present: NameProperties
+  /// How long sessions may go on with their transactions.
+  let grace: Duration
 
   /// Division by zero: the names did not belong to the databases that were looked at.
   static let guardState = "22012"
@@ -27,12 +29,12 @@ struct SwapScript: Sendable {
   ///
   /// The new database is locked and emptied first, which may take a while after a restore
   /// (autovacuum); only then are the sessions of the live one held back.
+  ///
+  /// The server itself would wait five seconds for sessions that do not go. That is long for those that
+  /// are held back, so two seconds after the end of the grace period have to do. The commit, which may wait
+  /// for a standby, has no limit.
   var text: String {
-    ([
-      "begin transaction isolation level read committed read write",
-      "set local lock_timeout = '3s'", "set local statement_timeout = '10s'",
-      rename(new.name, to: passing),
-    ] + wanted.statements(for: passing, having: present) + [
+    (begin + [rename(new.name, to: passing)] + wanted.statements(for: passing, having: present) + [
       rename(live.name, to: kept),
       "comment on database \(Quoting.identifier(kept)) is \(Quoting.literal(mark))",
       """
@@ -40,16 +42,20 @@ struct SwapScript: Sendable {
       where (oid = \(live.oid) and datname = \(Quoting.literal(kept)))
         or (oid = \(new.oid) and datname = \(Quoting.literal(passing)))
       """,
-      rename(passing, to: live.name), "commit",
+      rename(passing, to: live.name), "set local statement_timeout = 0", "commit",
     ]).joined(separator: ";\n")
   }
 
   /// Tries out what a missing privilege could refuse, without touching the live database, and rolls back.
   var rehearsal: String {
-    ([
-      "begin transaction isolation level read committed read write",
-      "set local lock_timeout = '3s'", "set local statement_timeout = '10s'",
-    ] + wanted.statements(for: new.name, having: present) + ["rollback"]).joined(separator: ";\n")
+    (begin + wanted.statements(for: new.name, having: present) + ["rollback"]).joined(separator: ";\n")
+  }
+
+  private var begin: [String] {
+    [
+      "begin transaction isolation level read committed read write", "set local lock_timeout = '3s'",
+      "set local statement_timeout = \(Int64((grace + .seconds(2)) / .milliseconds(1)))",
+    ]
   }
 
   /// Whether the transaction was committed.

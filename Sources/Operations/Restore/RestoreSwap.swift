@@ -27,12 +27,29 @@ struct SwapTarget: Sendable {
   /// A session of the maintenance database.
   func session(_ name: String = "tsdb restore") -> Session { Session(settings, applicationName: name) }
 
-  func kept() async throws -> [KeptDatabase] {
+  /// Runs `body` on a session of the maintenance database.
+  ///
+  /// - Throws: ``BackupError``: what `body` throws, or what the server said.
+  func perform<Result: Sendable>(
+    _ body: @Sendable (borrowing Connection) throws -> Result
+  ) async throws -> Result {
     let session = session()
-    let database = database
-    let kept = try await session.run { try KeptDatabase.all(of: database, on: $0) }
-    await session.close()
-    return kept
+    do {
+      let result = try await session.run(body)
+      await session.close()
+      return result
+    } catch {
+      await session.close()
+      if Task.isCancelled {
+        throw BackupError(.interrupted, "interrupted", hint: "run the same command again")
+      }
+      if let error = error as? PostgresError { throw BackupError.swapping(error, "the server refused") }
+      throw error
+    }
+  }
+
+  func kept() async throws -> [KeptDatabase] {
+    try await perform { [database] in try KeptDatabase.all(of: database, on: $0) }
   }
 
   /// Runs a swap on two sessions.
@@ -99,24 +116,31 @@ public struct RestoreSwap: Sendable {
       throw BackupError(.invalidInput, "\"\(new)\" has that name already", detail: "Nothing was changed.")
     }
     // Run again after an interruption, it may find everything done.
-    if let last = try await target.kept().first, last.mark.reason == .restored, last.mark.replacedBy == new,
-      try await !target.exists(new)
-    {
-      return Result(alreadyDone: target.database, kept: last.name)
-    }
+    if let done = try await done(target) { return done }
     let swap = DatabaseSwap(live: target.database, new: new, grace: grace)
-    return Result(try await target.run(swap, report: report))
+    do {
+      return Result(try await target.run(swap, report: report))
+    } catch let error as BackupError where error.sqlState == "3D000" {
+      // Another run was faster.
+      guard let done = try await done(target) else { throw error }
+      return done
+    }
+  }
+
+  private func done(_ target: SwapTarget) async throws -> Result? {
+    guard let last = try await target.kept().first, last.mark.reason == .restored,
+      last.mark.replacedBy == new,
+      try await !target.exists(new)
+    else { return nil }
+    return Result(alreadyDone: target.database, kept: last.name)
   }
 }
 
 extension SwapTarget {
   fileprivate func exists(_ name: String) async throws -> Bool {
-    let session = session()
-    let exists = try await session.run {
+    try await perform {
       try $0.query("select from pg_catalog.pg_database where datname = $1", [name]).rowCount > 0
     }
-    await session.close()
-    return exists
   }
 }
 
@@ -163,6 +187,14 @@ public struct RestoreUndo: Sendable {
         detail: "Nothing was changed.", hint: "look at \"tsdb restore --list-old\" and run it again")
     }
     let swap = DatabaseSwap(live: target.database, new: kept.name, reason: .undone, grace: grace)
-    return RestoreSwap.Result(try await target.run(swap, report: report))
+    do {
+      return RestoreSwap.Result(try await target.run(swap, report: report))
+    } catch let error as BackupError where error.sqlState == "3D000" {
+      // Another run was faster.
+      guard let last = try await target.kept().first, last.mark.reason == .undone,
+        last.mark.replacedBy == kept.name
+      else { throw error }
+      return RestoreSwap.Result(alreadyDone: target.database, kept: last.name)
+    }
   }
 }

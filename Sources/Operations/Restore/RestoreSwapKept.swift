@@ -50,16 +50,14 @@ public struct RestoreKept: Sendable {
         .tryAgain, "\"\(used.name)\" is in use by \(used.sessions) session\(used.sessions == 1 ? "" : "s")",
         detail: "Nothing was dropped.", hint: "end them first, or pass --force to have them ended")
     }
-    let session = target.session()
     for kept in list.kept {
       if Task.isCancelled {
         throw BackupError(
           .interrupted, "interrupted",
           detail: "\"\(kept.name)\" and what was listed after it are still there.")
       }
-      try await session.run { try kept.drop(on: $0, isForced: isForced) }
+      try await target.perform { try kept.drop(on: $0, isForced: isForced) }
     }
-    await session.close()
     return Dropped(
       database: target.database, dropped: list.kept.map(\.name),
       bytes: list.kept.reduce(0) { $0 + ($1.size ?? 0) })

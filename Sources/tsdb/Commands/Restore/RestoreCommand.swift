@@ -7,8 +7,8 @@ struct RestoreCommand: AsyncParsableCommand {
     commandName: "restore", abstract: "Swap a restored database in, go back, and drop what was kept.",
     discussion: """
       Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones
-      at once, the others after the grace period. Sessions that connect meanwhile wait for less than a second
-      and may have to connect once more. On a terminal it asks; scripts pass --yes.
+      at once, the others after the grace period. Clients that connect meanwhile wait until then, and have to
+      connect once more: the server tells them that the database was renamed. On a terminal it asks; scripts pass --yes.
 
       EXAMPLES
         tsdb restore --swap-in app_restored

@@ -6,9 +6,10 @@ struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Swap a restored database in, go back, and drop what was kept.",
     discussion: """
-      Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones
-      at once, the others after the grace period. Clients that connect meanwhile wait until then, and have to
-      connect once more: the server tells them that the database was renamed. On a terminal it asks; scripts pass --yes.
+      Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones \
+      at once, the others after the grace period. Clients that connect meanwhile wait until then, and have to \
+      connect once more: the server tells them that the database was renamed. On a terminal it asks; scripts \
+      pass --yes.
 
       EXAMPLES
         tsdb restore --swap-in app_restored

@@ -5,7 +5,7 @@ import Testing
 @Suite struct `Help` {
   static let commands = [
     "", "migrate", "migrate up", "migrate status", "migrate verify", "migrate down", "migrate new",
-    "migrate accept", "seed",
+    "migrate accept", "seed", "restore",
     "server", "server start", "server stop", "server status", "server url", "server psql", "server destroy",
   ]
 

@@ -127,6 +127,44 @@ private func content(_ database: TestDatabase) async throws -> String {
     }
   }
 
+  @Test func `never drops the live database, also where its name was given back by hand`() async throws {
+    try await withPair { project, live, other in
+      try await live.cluster.connect().run {
+        _ = try $0.execute("comment on database \(live.name) is 'mine'")
+      }
+      try await project.done("restore --swap-in \(other.name) --yes")
+      let name = try #require(try await kept(of: live).first)
+      try await live.cluster.connect().run { connection in
+        _ = try connection.execute(
+          "alter database \(live.name) rename to \(other.name); alter database \(Quoting.identifier(name)) rename to \(live.name)"
+        )
+      }
+      #expect(try await project.done("restore --drop-old --yes").contains("no database is kept"))
+      #expect(try await content(live) == "old")
+      // Its mark is not handed on to the next one of that name.
+      try await project.done("restore --swap-in \(other.name) --yes")
+      let comment = try await live.cluster.value(
+        "select shobj_description(oid, 'pg_database') from pg_database where datname = '\(live.name)'")
+      #expect(comment == "mine")
+    }
+  }
+
+  @Test func `refuses a database whose restore is not finished`() async throws {
+    try await withPair { project, live, other in
+      try await live.cluster.connect().run { connection in
+        _ = try connection.execute(
+          "comment on database \(other.name) is 'tsdb restore in progress, of b1; started x; run by y'")
+      }
+      try await project.tsdb("restore --swap-in \(other.name) --yes").expect(1, "is not finished")
+      try await live.cluster.connect().run { connection in
+        _ = try connection.execute(
+          "comment on database \(other.name) is 'restored by tsdb from b1; state of x; run by y'")
+      }
+      try await project.done("restore --swap-in \(other.name) --yes")
+      #expect(try await project.done("restore --list-old").contains("b1"))
+    }
+  }
+
   @Test func `drops what is kept, unless somebody is in it`() async throws {
     try await withPair { project, live, other in
       try await project.done("restore --swap-in \(other.name) --yes")

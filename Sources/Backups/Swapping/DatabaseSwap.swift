@@ -134,15 +134,23 @@ extension DatabaseSwap {
     let situation = try SwapSituation(live: live, new: new, on: connection)
     if let refusal = situation.refusal(live: live, new: new) { throw refusal }
     guard let old = situation.live, let replacement = situation.new,
-      let wanted = try NameProperties(of: old.oid, on: connection),
+      var wanted = try NameProperties(of: old.oid, on: connection),
       let present = try NameProperties(of: replacement.oid, on: connection)
     else { throw BackupError(.tryAgain, "the databases changed meanwhile", detail: "Nothing was changed.") }
+    let restored = RestoreMark(comment: present.comment)
+    guard restored?.state != .unfinished else {
+      throw BackupError(
+        .failed, "the restore into \"\(new)\" is not finished", detail: "Nothing was changed.",
+        hint: "restore again; what is left of an interrupted restore is removed by the next")
+    }
+    let comment = wanted.comment
+    wanted.comment = Self.ofName(comment, oid: old.oid)
     let time = situation.server.time
     let kept = KeptMark.keptName(
       for: live, reason: reason, time: time, taken: situation.names)
     let mark = KeptMark(
-      database: live, oid: old.oid, reason: reason, at: time, backup: backupID, replacedBy: new,
-      comment: wanted.comment)
+      database: live, oid: old.oid, reason: reason, at: time, backup: backupID ?? restored?.source,
+      replacedBy: new, comment: comment)
     let script = SwapScript(
       live: .init(name: live, oid: old.oid), new: .init(name: new, oid: replacement.oid), kept: kept,
       mark: try mark.text(), wanted: wanted, present: present, grace: grace)
@@ -166,6 +174,13 @@ extension DatabaseSwap {
     return Plan(
       kept: kept, script: script, renamer: connection.announcedProcessID,
       renamerStart: renamerStart.text(0, 0), notes: notes)
+  }
+
+  /// A comment without the marks of restores and swaps, which tell of a content and not of a name; they are
+  /// in the live database when somebody renamed it by hand.
+  private static func ofName(_ comment: String?, oid: Int) -> String? {
+    if let kept = KeptMark(comment: comment, of: oid) { return kept.comment }
+    return RestoreMark(comment: comment) == nil ? comment : nil
   }
 
   private func perform(

@@ -50,9 +50,10 @@ extension KeptDatabase {
         """)
       return (0..<rows.rowCount).compactMap { row -> KeptDatabase? in
         let oid = rows.integer(row, 0) ?? 0
-        guard let mark = KeptMark(comment: rows[row, 2], of: oid), mark.database == database else {
-          return nil
-        }
+        // Somebody may have given the name back by hand.
+        guard let mark = KeptMark(comment: rows[row, 2], of: oid), mark.database == database,
+          rows.text(row, 1) != database
+        else { return nil }
         let since = mark.secondsSinceEpoch.map { Int64(rows.integer(row, 6) ?? 0) - $0 }
         return KeptDatabase(
           name: rows.text(row, 1), oid: oid, mark: mark, size: rows.integer(row, 3).map(Int64.init),

@@ -65,7 +65,8 @@ struct DataFiles {
 
   /// What a program writes to standard output for the file `name`.
   func run(_ program: [String], _ name: String) async throws -> (status: Int32?, output: [UInt8]) {
-    let command = program.joined(separator: " ") + " < '\(directory.path(name))' > '\(directory.path(name)).out'"
+    let command =
+      program.joined(separator: " ") + " < '\(directory.path(name))' > '\(directory.path(name)).out'"
     let result = try await ToolRun(
       executable: "sh", ["-c", command], environment: ["PATH": "/usr/bin:/bin"]
     ).finish()

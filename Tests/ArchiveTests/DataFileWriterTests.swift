@@ -23,7 +23,9 @@ struct DataFileWriterTests {
     async throws
   {
     defer { files.close() }
-    let pieces = [DataFiles.rows(0..<20_000), [], DataFiles.rows(20_000..<20_001), DataFiles.rows(20_001..<50_000)]
+    let pieces = [
+      DataFiles.rows(0..<20_000), [], DataFiles.rows(20_000..<20_001), DataFiles.rows(20_001..<50_000),
+    ]
     let rows = Array(pieces.joined().joined())
     let summary = try files.write("1.dat", compression, pieces)
     let program = compression == .none ? ["cat"] : ["gzip", "-dc"]
@@ -41,7 +43,8 @@ struct DataFileWriterTests {
     // Each piece alone, the last first.
     let hasher = RowHasher()
     for (piece, expected) in zip(summary.pieces, [pieces[0], pieces[2], pieces[3]]).reversed() {
-      #expect(try files.readPiece(piece, "1.dat", compressed: compression != .none) == Array(expected.joined()))
+      #expect(
+        try files.readPiece(piece, "1.dat", compressed: compression != .none) == Array(expected.joined()))
       for row in expected { row.withUnsafeBytes { hasher.add($0, endsRow: true) } }
     }
     #expect(hasher.fingerprint == summary.fingerprint)

@@ -12,17 +12,13 @@ struct DataFileOrderTests {
 
   init() throws { files = try DataFiles() }
 
-  /// Text that hardly compresses, so that every block of it comes out at once.
+  /// One row that hardly compresses, so that every block of it comes out at once: it repeats only
+  /// beyond the reach of deflate.
   private static func noise(_ count: Int, seed: UInt64) -> [UInt8] {
-    var state = seed &+ 0x9E37_79B9_7F4A_7C15
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count)
-    while bytes.count < count - 1 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      bytes.append(33 + UInt8(truncatingIfNeeded: state >> 40) % 90)
-    }
-    bytes.append(UInt8(ascii: "\n"))
-    return bytes
+    var random = SeededGenerator(seed: seed)
+    let period = (0..<8192).map { _ in random.next() | 0x2020_2020_2020_2020 }.withUnsafeBytes { Array($0) }
+    let text = period.map { $0 == 10 || $0 == 92 ? 33 : $0 }
+    return Array(Array(repeating: text, count: count / text.count).joined().dropLast()) + [10]
   }
 
   private static func spin(until condition: () -> Bool) -> Bool {
@@ -101,6 +97,34 @@ struct DataFileOrderTests {
     #expect(throws: reason) { _ = try writer.finish() }
     #expect(throws: (any Error).self) { try files.readStream("1.dat", .none) }
     #expect(allowance.available == 1 << 20)
+  }
+
+  @Test func `a full disk is told apart, and the threads that wait hear of it`() async throws {
+    defer { files.close() }
+    let mountPoint = files.directory.path("small")
+    mkdir(mountPoint, 0o700)
+    let mounted = try await ToolRun(
+      executable: "mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mountPoint],
+      environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+    ).finish()
+    // Only root may mount, and not in every container.
+    guard mounted.exitStatus == 0 else { return }
+    defer { umount2(mountPoint, 0) }
+    let small = try FileDescriptor.open(FilePath(mountPoint), .readOnly)
+    defer { try? small.close() }
+    let writer = try DataFileWriter(
+      directory: small, name: "1.dat", compression: .fastest, pieceCount: 2)
+    let row = Self.noise(1 << 20, seed: 3)
+    let second = writer.piece(1, try PieceCompressor(.fastest))
+    try second.append(row)
+    let first = writer.piece(0, try PieceCompressor(.fastest))
+    let error = #expect(throws: ArchiveError.self) {
+      for _ in 0..<4 { try first.append(row) }
+      try first.finish()
+    }
+    #expect(error?.kind == .diskFull)
+    let other = #expect(throws: ArchiveError.self) { try second.finish() }
+    #expect(other == error)
   }
 
   @Test func `a file that lacks a piece is not finished`() throws {

@@ -33,8 +33,9 @@ struct PieceCompressorTests {
     var random = SeededGenerator(seed: seed)
     return (0..<count).map { number in
       let length = [1, 150, 4000, 262_143, 262_144, 262_145, 700_000][Int.random(in: 0..<7, using: &random)]
-      if number % 3 == 0 { return (0..<length).map { _ in UInt8.random(in: 0...255, using: &random) } }
-      return (0..<length).map { UInt8(truncatingIfNeeded: 97 + ($0 / 3 + number) % 19) }
+      let words = number % 3 == 0 ? 0..<UInt64.max : 0..<(1 << 20)
+      let tile = (0..<6000).map { _ in UInt64.random(in: words, using: &random) }
+      return Array(tile.withUnsafeBytes { Array(repeating: Array($0), count: 15) }.joined().prefix(length))
     }
   }
 

@@ -33,10 +33,10 @@ public struct CopyStatement: Sendable, Equatable {
   /// The statement that reads the same lines back.
   ///
   /// - Parameter isWhole: whether rows of partitions and children are read, too.
-  /// - Parameter range: a condition on `ctid`, empty for all rows.
-  public func read(isWhole: Bool, range: String = "") -> [UInt8] {
+  /// - Parameter condition: what follows the table's name, such as `WHERE …`; empty for all rows.
+  public func read(isWhole: Bool, condition: [UInt8] = []) -> [UInt8] {
     Array("COPY (SELECT ".utf8) + (columns ?? []) + Array(isWhole ? " FROM ".utf8 : " FROM ONLY ".utf8)
-      + relation + Array((range.isEmpty ? "" : " WHERE \(range)").utf8) + Array(") TO STDOUT".utf8)
+      + relation + (condition.isEmpty ? [] : [UInt8(ascii: " ")] + condition) + Array(") TO STDOUT".utf8)
   }
 }
 

@@ -11,7 +11,7 @@ struct RestoreGraph {
   /// Chosen entries that an entry needs.
   private var needed: [Int: [Int]] = [:]
   private var locked: [Int: Set<Int32>] = [:]
-  private var passes: [Int: RestorePass] = [:]
+  private var passes: [Int: RestoreScript.Pass] = [:]
 
   /// - Throws: for two entries of one id, and for dependencies in a circle.
   init(_ toc: TableOfContents, _ chosen: [Int]) throws(BackupError) {
@@ -39,7 +39,7 @@ struct RestoreGraph {
     }
   }
 
-  func pass(of index: Int) -> RestorePass { passes[index] ?? .main }
+  func pass(of index: Int) -> RestoreScript.Pass { passes[index] ?? .main }
   func needs(of index: Int) -> [Int] { needed[index] ?? [] }
   func locks(of index: Int) -> Set<Int32> { locked[index] ?? [] }
 

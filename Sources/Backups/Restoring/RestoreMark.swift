@@ -8,6 +8,8 @@ public struct RestoreMark: Sendable, Equatable {
   public enum State: Sendable, Equatable {
     /// Being restored, or was when its process ended.
     case unfinished
+    /// A restore failed and was told to keep it.
+    case failed
     /// Restored and checked, and not yet in use under another name.
     case finished
   }
@@ -29,13 +31,15 @@ public struct RestoreMark: Sendable, Equatable {
   }
 
   private static let unfinishedPrefix = "tsdb restore in progress, of "
+  private static let failedPrefix = "tsdb restore that failed, of "
   private static let finishedPrefix = "restored by tsdb from "
 
   /// The mark in a comment; nil where it is none.
   public init?(comment: String?) {
     guard let comment else { return nil }
     for (state, prefix, between) in [
-      (State.unfinished, Self.unfinishedPrefix, "; started "), (.finished, Self.finishedPrefix, "; state of "),
+      (State.unfinished, Self.unfinishedPrefix, "; started "), (.failed, Self.failedPrefix, "; started "),
+      (.finished, Self.finishedPrefix, "; state of "),
     ] where comment.hasPrefix(prefix) {
       let rest = comment.dropFirst(prefix.count)
       guard let first = rest.ranges(of: between).last, let second = rest.ranges(of: "; run by ").last,
@@ -52,6 +56,7 @@ public struct RestoreMark: Sendable, Equatable {
   public var text: String {
     switch state {
     case .unfinished: "\(Self.unfinishedPrefix)\(source); started \(time); run by \(runner)"
+    case .failed: "\(Self.failedPrefix)\(source); started \(time); run by \(runner)"
     case .finished: "\(Self.finishedPrefix)\(source); state of \(time); run by \(runner)"
     }
   }

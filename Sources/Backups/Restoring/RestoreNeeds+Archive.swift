@@ -9,7 +9,7 @@ extension RestoreNeeds {
     _ toc: TableOfContents, manifest: BackupManifest?, plan: RestorePlan, selection: RestoreSelection,
     database: RestoredDatabase, jobs: Int, newName: String?, dataSize: Int64?
   ) {
-    let isUTF8 = (manifest?.archive.encoding ?? toc.encoding) == "UTF8"
+    let isUTF8 = (try? toc.encoding()) == "UTF8"
     func texts(_ names: some Sequence<[UInt8]>) -> Set<String> {
       Set(
         names.filter { isUTF8 || $0.allSatisfy { $0 < 0x80 } }.map { String(decoding: $0, as: UTF8.self) }
@@ -38,31 +38,6 @@ extension RestoreNeeds {
 }
 
 extension TableOfContents {
-  /// Of all text in the archive, by its ENCODING entry; `SQL_ASCII` where there is none.
-  ///
-  /// Letters, digits, `_` and `-` only, whatever stands there.
-  var encoding: String {
-    setting("ENCODING") ?? "SQL_ASCII"
-  }
-
-  /// Whether backslashes in plain constants stand for themselves.
-  var hasStandardStrings: Bool { setting("STDSTRINGS") != "off" }
-
-  /// The constant in `SET name = 'constant';`.
-  private func setting(_ kind: String) -> String? {
-    guard let entry = entries.first(where: { $0.kind == kind }) else { return nil }
-    for case .constant(let value) in SQLWords(entry.definition ?? []) {
-      let text = String(decoding: value, as: UTF8.self)
-      let isPlain = text.utf8.allSatisfy { byte in
-        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
-          || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "_")
-          || byte == UInt8(ascii: "-")
-      }
-      return isPlain ? text : nil
-    }
-    return nil
-  }
-
   /// Such as 150000 for `15.20 (Debian …)`; the minor version does not count.
   var serverVersionNumber: Int? {
     let digits = (header.serverVersion ?? []).prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }

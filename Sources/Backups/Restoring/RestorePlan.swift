@@ -86,7 +86,7 @@ public struct RestorePlan: Sendable, Equatable {
       graph, chosen.entries.filter { graph.pass(of: $0) == .main && !isSerial.contains($0) }, tables, weights,
       dataSizes)
     late = Self.nodes(
-      graph, chosen.entries.filter { graph.pass(of: $0) == .late }, tables, weights, dataSizes)
+      graph, chosen.entries.filter { graph.pass(of: $0) == .afterPrivileges }, tables, weights, dataSizes)
     ofDatabase = toc.entries.indices.filter { index in
       toc.entries[index].isOfDatabase && toc.entries[index].kind != "DATABASE"
         && (selection.includesPrivileges || !toc.entries[index].isPrivilege)

@@ -59,8 +59,8 @@ extension RestoreSelection {
     if !includesPrivileges, entry.isPrivilege { return false }
     switch contents {
     case .everything: return true
-    case .schema: return !entry.isData && entry.kind != "MATERIALIZED VIEW DATA"
-    case .data: return entry.isData
+    case .schema: return !entry.isContent && entry.kind != "MATERIALIZED VIEW DATA"
+    case .data: return entry.isContent
     }
   }
 }

@@ -42,7 +42,9 @@ struct ContentCheck: Sendable {
     throw BackupError(
       .failed, "the restored database is not equal to the archive",
       detail: (shown + (rest > 0 ? ["\(rest) more differences."] : [])).joined(separator: "\n"),
-      hint: "look at it with --keep-failed; a trigger, a rule or a type that prints values otherwise can be the cause")
+      hint:
+        "look at it with --keep-failed; a trigger, a rule or a type that prints values otherwise can be the cause"
+    )
   }
 
   private var toc: TableOfContents { work.source.toc }
@@ -91,7 +93,8 @@ extension ContentCheck {
         ? "partitioned table \(String(decoding: table.copy.relation, as: UTF8.self))"
         : "table \(String(decoding: table.copy.relation, as: UTF8.self))"
       if table.isViaRoot, let root = roots[table.copy.relation] {
-        subjects[root].merge(sum: sum, rows: table.manifest?.rows ?? sum.rows, bytes: table.bytes, like: table.copy)
+        subjects[root].merge(
+          sum: sum, rows: table.manifest?.rows ?? sum.rows, bytes: table.bytes, like: table.copy)
         continue
       }
       if table.isViaRoot { roots[table.copy.relation] = subjects.count }
@@ -141,7 +144,9 @@ extension ContentCheck {
 }
 
 extension ContentCheck.Subject {
-  fileprivate mutating func merge(sum other: ContentFingerprint, rows: Int64, bytes: Int64, like copy: CopyStatement) {
+  fileprivate mutating func merge(
+    sum other: ContentFingerprint, rows: Int64, bytes: Int64, like copy: CopyStatement
+  ) {
     sum.add(other)
     self.rows += rows
     self.bytes += bytes
@@ -191,14 +196,16 @@ extension ContentCheck {
   }
 
   private func catalogDifferences(_ database: ConnectionSettings) async throws -> [String] {
-    guard options.isWhole, let manifest = work.source.manifest, let expected = manifest.catalogFingerprint else {
+    guard options.isWhole, let manifest = work.source.manifest, let expected = manifest.catalogFingerprint
+    else {
       return []
     }
     let session = Session(database, applicationName: "tsdb restore")
     let historySchema = manifest.migrations?.schema ?? options.historySchema
     let found = try await session.run { connection -> String? in
       guard connection.serverVersion / 10_000 == manifest.server.versionNumber / 10_000 else { return nil }
-      return try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema]).fingerprint.description
+      return try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema]).fingerprint
+        .description
     }
     await session.close()
     return found == nil || found == expected

@@ -1,5 +1,6 @@
 import Archive
 import Postgres
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -19,6 +20,9 @@ struct RestoreDatabase: Sendable {
   let control: Session
   let mark: RestoreMark
 
+  /// Of databases that this process has made.
+  private static let count = Atomic<Int>(0)
+
   /// Makes and marks it.
   ///
   /// It gets its name and its mark in one transaction. What it is called before says by itself that it
@@ -35,7 +39,8 @@ struct RestoreDatabase: Sendable {
           .tryAgain, "another restore is making \"\(name)\"", detail: "Nothing was changed.",
           hint: "wait for it to end, or name another database")
       }
-      let first = RestoreName.new(time: UTCTime.now.compact, process: getpid())
+      let number = count.add(1, ordering: .relaxed).newValue
+      let first = RestoreName.new(time: UTCTime.now.compact, process: getpid(), number: number)
       _ = try RestoreLock.take(first, on: connection)
       do {
         try connection.execute(wanted.createStatement(first, serverVersion: connection.serverVersion))
@@ -61,29 +66,61 @@ struct RestoreDatabase: Sendable {
     return "process \(getpid()) on \(text)"
   }
 
-  /// Runs the statements about the database itself and writes its last comment, in one transaction that
-  /// is flushed with all that was written before.
+  /// Runs statements about the database, each by itself.
   ///
-  /// - Parameter comment: nil for what the statements say.
-  func finish(_ statements: [[UInt8]], encoding: String, comment: String?) async throws {
-    let name = Quoting.identifier(name)
+  /// - Returns: what the server refused; a setting that only a superuser may make should not cost the
+  ///   restore.
+  func run(_ statements: [[UInt8]], encoding: String) async throws -> [String] {
     try await control.run { connection in
       try connection.setClientEncoding(encoding)
-      try connection.execute("begin; set local synchronous_commit to on; comment on database \(name) is null")
-      do {
-        for statement in statements { try connection.execute(statement) }
-        try connection.setClientEncoding("UTF8")
-        if let comment {
-          try connection.execute("comment on database \(name) is \(Quoting.literal(comment))")
+      defer { _ = try? connection.setClientEncoding("UTF8") }
+      return try statements.compactMap { statement in
+        do {
+          try connection.execute(statement)
+          return nil
+        } catch let error as PostgresError where error.origin == .server && !error.isCancellation {
+          let text = String(decoding: statement, as: UTF8.self).split(whereSeparator: \.isNewline)
+          return "\(text.joined(separator: " ")): \(error.message)"
         }
+      }
+    }
+  }
+
+  /// Gives the database its owner, its properties and its last comment, and lets go of it.
+  ///
+  /// The mark goes last, in a transaction that is flushed with all that was written before.
+  /// - Parameter comment: what the new comment is in place of the properties' one.
+  /// - Returns: what the server refused.
+  func finish(
+    owner: [UInt8]?, _ properties: [[UInt8]], encoding: String, comment: String?
+  ) async throws -> [String] {
+    let isComment = { (statement: [UInt8]) in
+      SQLWords.statements(in: statement).first?.words.first?.isKeyword("COMMENT") ?? false
+    }
+    var refused = try await run(
+      (owner.map { [$0] } ?? []) + properties.filter { !isComment($0) }, encoding: encoding)
+    // Privileges may have been granted in another role's name.
+    _ = try await run([Array("reset session authorization".utf8)], encoding: encoding)
+    let identifier = Quoting.identifier(name)
+    let unmark = comment.map { "comment on database \(identifier) is \(Quoting.literal($0))" }
+    let last =
+      unmark.map { Array($0.utf8) } ?? properties.last(where: isComment)
+      ?? Array("comment on database \(identifier) is null".utf8)
+    refused += try await control.run { connection in
+      try connection.execute("begin; set local synchronous_commit to on")
+      try connection.setClientEncoding(comment == nil ? encoding : "UTF8")
+      do {
+        try connection.execute(last)
         try connection.execute("commit")
       } catch {
         _ = try? connection.execute("rollback")
-        _ = try? connection.setClientEncoding("UTF8")
         throw error
       }
-      try RestoreLock.release(self.name, on: connection)
+      try connection.setClientEncoding("UTF8")
+      try RestoreLock.release(name, on: connection)
+      return [String]()
     }
+    return refused
   }
 
   /// Drops it, or marks it as kept; says which.

@@ -12,12 +12,14 @@ enum RestoreFailure {
       // Of a COPY it names the table and the line.
       if let context = error.context { details.append("Context: \(context).") }
       return BackupError(
-        error.isServerUnavailable ? .tryAgain : .failed, "\(entry.label) cannot be restored: \(error.message)",
+        error.isServerUnavailable ? .tryAgain : .failed,
+        "\(entry.label) cannot be restored: \(error.message)",
         detail: details.isEmpty ? nil : details.joined(separator: "\n"), hint: hint(error),
         sqlState: error.sqlState.isEmpty ? nil : error.sqlState)
     case let error as ArchiveError:
       return BackupError(
-        .failed, "\(entry.label) cannot be restored: \(error.message)", detail: error.detail, hint: error.hint)
+        .failed, "\(entry.label) cannot be restored: \(error.message)", detail: error.detail, hint: error.hint
+      )
     default: return error
     }
   }

@@ -86,7 +86,9 @@ extension RestoreName {
   /// What a database is called between its making and its marking, when nothing else tells what it is.
   static let newPrefix = "tsdb_unfinished_"
 
-  static func new(time: String, process: Int32) -> String { "\(newPrefix)\(time)_\(process)" }
+  static func new(time: String, process: Int32, number: Int) -> String {
+    "\(newPrefix)\(time)_\(process)_\(number)"
+  }
 }
 
 /// A session lock on the maintenance database for each database that is being restored.

@@ -20,7 +20,8 @@ extension RestoreNeeds {
     serverVersion = manifest?.server.versionNumber ?? toc.serverVersionNumber
     roles = texts(
       ArchiveRoles.names(
-        in: toc, entries: plan.entries, ofDatabase: newName == nil ? [] : plan.ofDatabase, selection: selection))
+        in: toc, entries: plan.entries, ofDatabase: newName == nil ? [] : plan.ofDatabase,
+        selection: selection))
     owners = selection.includesOwners ? texts(entries.compactMap(\.owner)) : []
     let versions = Dictionary(
       (manifest?.extensions ?? []).map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })

@@ -186,7 +186,9 @@ extension RestorePreflight {
         problems.append(
           Problem(
             "the server does not have the extension \"\(name)\"",
-            remedy: "install \(Self.package(of: name, version: server.versionNumber / 10_000)) on the server's machine"))
+            remedy:
+              "install \(Self.package(of: name, version: server.versionNumber / 10_000)) on the server's machine"
+          ))
         continue
       }
       if let version, version != present {
@@ -218,7 +220,8 @@ extension RestorePreflight {
       "adminpack", "amcheck", "autoinc", "bloom", "btree_gin", "btree_gist", "citext", "cube", "dblink",
       "dict_int", "earthdistance", "file_fdw", "fuzzystrmatch", "hstore", "intarray", "isn", "lo", "ltree",
       "pageinspect", "pg_buffercache", "pg_prewarm", "pg_stat_statements", "pg_trgm", "pg_visibility",
-      "pgcrypto", "pgrowlocks", "pgstattuple", "postgres_fdw", "seg", "sslinfo", "tablefunc", "tsm_system_rows",
+      "pgcrypto", "pgrowlocks", "pgstattuple", "postgres_fdw", "seg", "sslinfo", "tablefunc",
+      "tsm_system_rows",
       "tsm_system_time", "unaccent", "uuid-ossp", "xml2",
     ]
     if contrib.contains(name) { return "PostgreSQL's contrib modules (package postgresql-contrib)" }

@@ -64,7 +64,8 @@ struct RestorePreparation: Sendable {
     } catch {
       await control.close()
       throw Task.isCancelled
-        ? BackupError(.interrupted, "interrupted", detail: "Nothing was changed.") : BackupFailure.explain(error)
+        ? BackupError(.interrupted, "interrupted", detail: "Nothing was changed.")
+        : BackupFailure.explain(error)
     }
   }
 

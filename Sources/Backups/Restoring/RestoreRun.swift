@@ -39,7 +39,9 @@ public struct RestoreRun: Sendable {
     }
   }
 
-  private func restore(_ prepared: RestorePreparation.Prepared, _ clock: RestoreClock) async throws -> RestoreReport {
+  private func restore(_ prepared: RestorePreparation.Prepared, _ clock: RestoreClock) async throws
+    -> RestoreReport
+  {
     report(.phase(.create))
     let database: RestoreDatabase
     do {
@@ -75,16 +77,20 @@ public struct RestoreRun: Sendable {
     var target = prepared.settings
     target["dbname"] = database.name
     let script = prepared.script
+    let isOurs = source.manifest != nil
+    let statements = prepared.plan.databaseStatements(source.toc, for: database.name)
+    var notes = prepared.notes
+    notes += try await database.run(statements.settings, encoding: script.encoding)
     let pool = RestorePool(
       sessions: (0..<max(1, options.jobs)).map { _ in Session(target, applicationName: "tsdb restore") })
     do {
       for session in pool.sessions {
-        try await session.run { try RestoreSettings.apply(script, on: $0) }
+        try await session.run { try RestoreSettings.apply(script, isOurs: isOurs, on: $0) }
       }
       let work = RestoreWork(
         source: source, plan: prepared.plan, script: script, clock: clock, report: report)
       try await perform(work, pool)
-      let analyzed = try await analyze(pool, clock)
+      notes += try await analyze(pool, clock)
       if options.check == .content {
         report(.phase(.check))
         let check = ContentCheck(work: work, pool: pool, options: options)
@@ -93,8 +99,8 @@ public struct RestoreRun: Sendable {
       await pool.close()
       try Task.checkCancellation()
       report(.phase(.finish))
-      let leftOut = try await clock.measure(.finish) { try await finish(database, prepared) }
-      return summary(database, prepared, work, clock, notes: analyzed, leftOut: leftOut)
+      notes += try await clock.measure(.finish) { try await finish(database, prepared, statements) }
+      return summary(database, prepared, work, clock, notes: notes, leftOut: statements.unknown)
     } catch {
       await pool.close()
       throw error
@@ -144,40 +150,32 @@ public struct RestoreRun: Sendable {
     }
   }
 
-  /// - Returns: the entries about the database that could not be taken over.
+  /// - Returns: what the server refused.
   private func finish(
-    _ database: RestoreDatabase, _ prepared: RestorePreparation.Prepared
+    _ database: RestoreDatabase, _ prepared: RestorePreparation.Prepared, _ statements: DatabaseStatements
   ) async throws -> [String] {
-    // A database beside the live one takes the live one's properties when it is swapped in; until then
-    // its comment says what it is.
-    guard case .new = options.target, options.isWhole else {
+    let encoding = prepared.script.encoding
+    switch options.target {
+    case .beside:
+      // It takes the live one's properties when it is swapped in; until then its comment says what it is.
       let mark = RestoreMark(
         state: .finished, source: source.name, time: source.manifest?.snapshot.time ?? "unknown",
         runner: database.mark.runner)
-      if case .beside = options.target {
-        try await database.finish([], encoding: prepared.script.encoding, comment: mark.text)
-      } else {
-        try await database.finish([], encoding: prepared.script.encoding, comment: nil)
-      }
-      return []
+      return try await database.finish(owner: nil, [], encoding: encoding, comment: mark.text)
+    case .new:
+      return try await database.finish(
+        owner: ownerStatement(database), options.isWhole ? statements.properties : [], encoding: encoding,
+        comment: nil)
     }
-    let (statements, leftOut) = prepared.plan.databaseStatements(source.toc, for: database.name)
-    let owner = try await ownerStatement(database, prepared)
-    try await database.finish(owner + statements, encoding: prepared.script.encoding, comment: nil)
-    return leftOut
   }
 
-  private func ownerStatement(
-    _ database: RestoreDatabase, _ prepared: RestorePreparation.Prepared
-  ) async throws -> [[UInt8]] {
-    guard options.selection.includesOwners,
+  private func ownerStatement(_ database: RestoreDatabase) -> [UInt8]? {
+    guard options.selection.includesOwners, options.isWhole,
       let owner = source.toc.entries.first(where: { $0.kind == "DATABASE" })?.owner, !owner.isEmpty
-    else { return [] }
-    return [
-      Array("ALTER DATABASE \(Quoting.identifier(database.name)) OWNER TO ".utf8)
-        + [UInt8(ascii: "\"")]
-        + owner.flatMap { $0 == UInt8(ascii: "\"") ? [$0, $0] : [$0] } + [UInt8(ascii: "\"")]
-    ]
+    else { return nil }
+    let quote = UInt8(ascii: "\"")
+    return Array("ALTER DATABASE \(Quoting.identifier(database.name)) OWNER TO ".utf8) + [quote]
+      + owner.flatMap { $0 == quote ? [quote, quote] : [$0] } + [quote]
   }
 
   private func summary(
@@ -188,7 +186,7 @@ public struct RestoreRun: Sendable {
       database: database.name, source: source.name, stateOf: source.manifest?.snapshot.time,
       tables: prepared.plan.tables.count, rows: work.rows.load(ordering: .relaxed),
       bytes: prepared.plan.tables.reduce(0) { $0 + $1.bytes }, phases: clock.phases,
-      milliseconds: clock.milliseconds, checked: options.check.rawValue, notes: prepared.notes + notes,
+      milliseconds: clock.milliseconds, checked: options.check.rawValue, notes: notes,
       leftOut: prepared.plan.leftOut.map { source.toc.entries[$0].label } + leftOut,
       removedLeftovers: prepared.removedLeftovers)
   }

@@ -61,7 +61,7 @@ extension RestoreServerFacts {
     for locale in Set([database.collate, database.ctype].compactMap { $0 }).sorted() {
       do {
         try connection.execute("set lc_monetary to \(Quoting.literal(locale)); reset lc_monetary")
-      } catch where error.sqlState == "22023" {
+      } catch  where error.sqlState == "22023" {
         missing.append(locale)
       }
     }

@@ -53,7 +53,8 @@ public final class RestoreSource: Sendable {
 
   private static func unusable(_ error: ArchiveError) -> BackupError {
     BackupError(
-      .failed, error.message, detail: [error.detail, "Nothing was restored."].compactMap { $0 }.joined(separator: " "),
+      .failed, error.message,
+      detail: [error.detail, "Nothing was restored."].compactMap { $0 }.joined(separator: " "),
       hint: error.hint)
   }
 
@@ -90,7 +91,8 @@ public final class RestoreSource: Sendable {
     let rest = result.findings.count - shown.count
     throw BackupError(
       .failed, "the backup \"\(name)\" is damaged",
-      detail: (shown + (rest > 0 ? ["\(rest) more."] : []) + ["No server was touched."]).joined(separator: "\n"),
+      detail: (shown + (rest > 0 ? ["\(rest) more."] : []) + ["No server was touched."]).joined(
+        separator: "\n"),
       hint: "restore another backup: \"tsdb backup list\" shows which there are")
   }
 }

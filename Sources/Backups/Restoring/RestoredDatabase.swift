@@ -129,28 +129,36 @@ extension RestoredDatabase {
   }
 }
 
+/// The statements about a database itself, for one that is called otherwise.
+struct DatabaseStatements: Sendable, Equatable {
+  /// Settings of sessions in it. Values are read and written by them, so they come first.
+  var settings: [[UInt8]] = []
+  /// Everything else: privileges, comment, limits.
+  var properties: [[UInt8]] = []
+  /// Entries whose statements have another form than pg_dump's.
+  var unknown: [String] = []
+}
+
 extension RestorePlan {
-  /// The statements about the database itself, for a database called otherwise.
-  ///
-  /// pg_dump writes them with the old name, each in one of few forms; what has another form is left out
-  /// and named.
-  func databaseStatements(
-    _ toc: TableOfContents, for name: String
-  ) -> (statements: [[UInt8]], leftOut: [String]) {
-    guard let old = toc.entries.first(where: { $0.kind == "DATABASE" })?.tag else { return ([], []) }
-    var (statements, leftOut): ([[UInt8]], [String]) = ([], [])
+  /// pg_dump writes these statements with the old name, each in one of few forms.
+  func databaseStatements(_ toc: TableOfContents, for name: String) -> DatabaseStatements {
+    var result = DatabaseStatements()
+    guard let old = toc.entries.first(where: { $0.kind == "DATABASE" })?.tag else { return result }
     for index in ofDatabase {
       for (text, words) in SQLWords.statements(in: toc.entries[index].definition ?? []) {
-        if ["SET", "RESET"].contains(where: { words[0].isKeyword($0) }) && words[1].isKeyword("SESSION") {
-          statements.append(text)
+        if ["SET", "RESET"].contains(where: { words[0].isKeyword($0) }), words.count > 1,
+          words[1].isKeyword("SESSION")
+        {
+          result.properties.append(text)
         } else if let renamed = Self.renaming(text, words, from: old, to: name) {
-          statements.append(renamed)
+          let isSetting = words[0].isKeyword("ALTER") && words.contains { $0.isKeyword("SET") }
+          if isSetting { result.settings.append(renamed) } else { result.properties.append(renamed) }
         } else {
-          leftOut.append(toc.entries[index].label)
+          result.unknown.append(toc.entries[index].label)
         }
       }
     }
-    return (statements, leftOut)
+    return result
   }
 
   /// `text` with the new name behind its first DATABASE; nil where the old name does not stand there.

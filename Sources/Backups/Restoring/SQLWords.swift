@@ -27,7 +27,9 @@ struct SQLWords: Sequence, IteratorProtocol {
     case UInt8(ascii: "\""): return .quoted(takeQuoted(byte, escapes: false))
     case UInt8(ascii: "'"): return .constant(takeQuoted(byte, escapes: false))
     case UInt8(ascii: "E"), UInt8(ascii: "e"):
-      guard position + 1 < text.count, text[position + 1] == UInt8(ascii: "'") else { return .bare(takeBare()) }
+      guard position + 1 < text.count, text[position + 1] == UInt8(ascii: "'") else {
+        return .bare(takeBare())
+      }
       position += 1
       return .constant(takeQuoted(UInt8(ascii: "'"), escapes: true))
     case UInt8(ascii: "$"):

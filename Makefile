@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-fast test-matrix test-faults bench-migrate lint format docs man install clean
+.PHONY: help up build test test-fast test-matrix test-faults bench-migrate bench-backup lint format docs man install clean
 
 PREFIX ?= /usr/local
 # The servers that `make test-matrix` runs the server-level tests on.
@@ -48,6 +48,10 @@ test-faults: ## the full count of kills, of tsdb, of backends and of servers
 bench-migrate: build ## speed beside psql, dbmate and Sqitch, in one run
 	@scripts/install-packages bench
 	scripts/bench-migrate
+
+bench-backup: build ## speed beside pg_dump, pg_restore and others (BENCH_GB=2.2)
+	@scripts/install-packages server bench
+	scripts/bench-backup
 
 lint: ## formatting and the rules of the layout
 	@scripts/require-swift

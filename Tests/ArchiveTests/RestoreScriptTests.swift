@@ -1,0 +1,99 @@
+import Archive
+import Foundation
+import TestSupport
+import Testing
+
+/// What a restore sends is what pg_restore would.
+struct RestoreScriptTests {
+  @Test func `the statements are those of pg_restore, in its order`() async throws {
+    let cluster = try await PostgresCluster.shared
+    let version = try await PgDump.majorVersion(cluster) * 10000
+    try await RichDatabase.with { database in
+      for dumped in [[], ["--clean", "--create"], ["--schema-only"], ["--load-via-partition-root"]] {
+        let files = try TemporaryDirectory()
+        let path = try await PgDump.dump(database, ["-Fd"] + dumped, into: files)
+        let contents = try ArchiveDirectory(opening: path).contents()
+        for arguments in Self.options.keys.sorted() {
+          let theirs = try await PgDump.run(
+            cluster, "pg_restore", ["-f", "-"] + arguments.split(separator: " ").map(String.init) + [path])
+          var options = RestoreScript.Options()
+          Self.options[arguments]?(&options)
+          let script = try RestoreScript(contents, options: options)
+          #expect(script.encoding == "UTF8")
+          var ours = try Self.text(script, version)
+          if version < 160000 { ours = ours.map(Self.withAlterTable) }
+          try Self.expectEqual(
+            ours, Self.statements(theirs), "\(dumped) \(arguments)")
+        }
+      }
+    }
+  }
+
+  private static let options: [String: @Sendable (inout RestoreScript.Options) -> Void] = [
+    "": { _ in },
+    "--no-owner": { $0.noOwner = true },
+    "--no-acl": { $0.noPrivileges = true },
+    "--no-tablespaces": { $0.noTablespaces = true },
+    "--no-table-access-method": { $0.noTableAccessMethod = true },
+  ]
+
+  /// pg_restore 15 says TABLE of everything that has columns; both do the same.
+  private static func withAlterTable(_ line: Substring) -> Substring {
+    let kinds = ["VIEW", "MATERIALIZED VIEW", "SEQUENCE"]
+    guard line.contains(" OWNER TO "), let kind = kinds.first(where: { line.hasPrefix("ALTER \($0) ") })
+    else { return line }
+    return "ALTER TABLE" + line.dropFirst("ALTER \(kind)".count)
+  }
+
+  /// The whole script as text, without what is not a statement.
+  private static func text(_ script: RestoreScript, _ version: Int) throws -> [Substring] {
+    var text: [UInt8] = []
+    var session = RestoreSession(script)
+    for statement in script.sessionSettings(serverVersion: version) { text += statement + [10] }
+    for entry in script.entries {
+      for statement in try session.statements(of: entry) { text += statement + [10] }
+      if entry.hasData { text += entry.copyStatement ?? [] }
+    }
+    return lines(String(decoding: text, as: UTF8.self)[...])
+  }
+
+  /// The lines of a plain-text restore, without comments, data, and the lines around large objects.
+  private static func statements(_ text: String) -> [Substring] {
+    var isData = false
+    var kept = ""
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if isData {
+        if line == "\\." { isData = false }
+        continue
+      }
+      isData = line.hasSuffix(" FROM stdin;")
+      let isLargeObject = ["open", "close"].contains { line.hasPrefix("SELECT pg_catalog.lo_\($0)(") }
+      if isLargeObject || line.hasPrefix("SELECT pg_catalog.lowrite(") || line == "BEGIN;"
+        || line == "COMMIT;"
+      {
+        continue
+      }
+      if line.hasPrefix("\\restrict ") || line.hasPrefix("\\unrestrict ") { continue }
+      kept += line + "\n"
+    }
+    return lines(kept[...])
+  }
+
+  private static func lines(_ text: Substring) -> [Substring] {
+    text.split(separator: "\n").filter { !$0.hasPrefix("--") }
+  }
+
+  private static func expectEqual(_ ours: [Substring], _ theirs: [Substring], _ name: String) throws {
+    #expect(theirs.count > 50, "\(name)")
+    guard ours != theirs else { return }
+    let place =
+      zip(ours, theirs).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+      ?? min(ours.count, theirs.count)
+    Issue.record(
+      """
+      \(name): differs at line \(place) of \(ours.count) and \(theirs.count)
+      ours:   \(ours.dropFirst(place).prefix(3))
+      theirs: \(theirs.dropFirst(place).prefix(3))
+      """)
+  }
+}

@@ -8,15 +8,8 @@ enum RichDatabase {
   static func with<Result: Sendable>(
     options: String = "", _ body: (TestDatabase) async throws -> Result
   ) async throws -> Result {
-    try await withDatabase(options: options) { database in
-      try await database.execute(roles)
-      // One at a time: the roles and the tablespace are the cluster's.
-      try await database.execute("select pg_advisory_lock(7)")
-      if try await database.value("select 1 from pg_tablespace where spcname = 'rich space'") == nil {
-        try await database.execute("set allow_in_place_tablespaces = on")
-        try await database.execute("create tablespace \"rich space\" location ''")
-      }
-      try await database.execute("select pg_advisory_unlock(7)")
+    try await prepared.value
+    return try await withDatabase(options: options) { database in
       try await database.execute(schema)
       let version = Int(try await database.value("show server_version_num") ?? "") ?? 0
       if version >= 170000 { try await database.execute("grant maintain on app.plain to rich_reader") }
@@ -27,18 +20,22 @@ enum RichDatabase {
     }
   }
 
+  /// Makes the roles and the tablespace, once: they are the cluster's.
+  private static let prepared = Task {
+    let session = try await PostgresCluster.shared.connect()
+    try await session.run { connection in
+      _ = try connection.execute(roles)
+      _ = try connection.execute("set allow_in_place_tablespaces = on")
+      _ = try connection.execute("create tablespace \"rich space\" location ''")
+    }
+    await session.close()
+  }
+
   private static let roles = """
-    do $$
-    declare
-      name text;
-    begin
-      perform pg_advisory_xact_lock(7);
-      foreach name in array array['rich_owner', 'rich_reader', 'Rich "odd'' role', 'rollé'] loop
-        if not exists (select from pg_roles where rolname = name) then
-          execute format('create role %I', name);
-        end if;
-      end loop;
-    end $$;
+    create role rich_owner;
+    create role rich_reader;
+    create role "Rich ""odd' role";
+    create role "rollé";
     """
 
   private static let extensions = """
@@ -247,7 +244,7 @@ enum RichDatabase {
     alter event trigger rich_event enable replica;
 
     select lo_from_bytea(70001, 'one'), lo_from_bytea(70002, repeat('two', 10000)::bytea),
-      lo_from_bytea(70003, ''), lo_from_bytea(70004, 'four');
+      lo_from_bytea(70003, ''), lo_from_bytea(3000000007, 'four');
     alter large object 70001 owner to rich_owner;
     grant select on large object 70001 to rich_reader;
     alter large object 70002 owner to rich_owner;

@@ -1,3 +1,5 @@
+import Compression
+
 /// What the name of a data file ends in.
 public enum DataFileSuffix: String, Sendable, CaseIterable {
   case plain = ""
@@ -22,10 +24,34 @@ extension ArchiveDirectory {
         detail: "There is no file \"toc.dat\" in it.")
     }
     let (file, suffix) = try dataFile(Array("toc.dat".utf8))
-    guard suffix == .plain else {
-      throw ArchiveError(.unsupported, "\"\(file.name)\" is compressed")
+    if suffix == .plain { return try TableOfContents(reading: file.bytes(limit: Self.maximumContentsSize)) }
+    return try TableOfContents(reading: Self.decoded(file, suffix))
+  }
+
+  /// A compressed table of contents, which pg_restore reads and pg_dump does not write.
+  private static func decoded(
+    _ file: ArchiveFile, _ suffix: DataFileSuffix
+  ) throws(ArchiveError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    do {
+      let decoder = try StreamDecoder(suffix.format)
+      try file.forEachBlock { block in
+        try decoder.decode(block) { part in
+          guard Int64(bytes.count + part.count) <= maximumContentsSize else {
+            throw ArchiveError(.damaged, "file \"\(file.name)\" is too large")
+          }
+          bytes.append(contentsOf: part)
+        }
+      }
+      try decoder.finish()
+    } catch let error as ArchiveError {
+      throw error
+    } catch let error as CompressionError {
+      throw ArchiveError(.damaged, "file \"\(file.name)\" is damaged", detail: "Reason: \(error.message).")
+    } catch {
+      throw ArchiveError(.system, "cannot read \"\(file.name)\"")
     }
-    return try TableOfContents(reading: file.bytes(limit: Self.maximumContentsSize))
+    return bytes
   }
 
   /// Opens an entry's data file as pg_restore finds it: the plain name, else with a suffix.
@@ -73,12 +99,21 @@ extension ArchiveDirectory {
   public func largeObjects(
     of entry: ArchiveEntry, version: ArchiveHeader.Version
   ) throws(ArchiveError) -> [UInt32] {
-    let expected = version < .v1_16 ? "blobs.toc" : "blobs_\(entry.dumpID).toc"
-    guard entry.hasData, entry.place == .file(Array(expected.utf8)) else {
+    try LargeObjectList(reading: largeObjectList(of: entry, version: version)).oids
+  }
+
+  /// Opens the list of a BLOBS entry's large objects.
+  func largeObjectList(
+    of entry: ArchiveEntry, version: ArchiveHeader.Version
+  ) throws(ArchiveError) -> ArchiveFile {
+    let name = version < .v1_16 ? "blobs.toc" : "blobs_\(entry.dumpID).toc"
+    // In tar format the entry names a file that does not exist.
+    let possible = [name, "\(entry.dumpID).dat"].map { ArchiveEntry.Place.file(Array($0.utf8)) }
+    guard entry.hasData, possible.contains(entry.place) else {
       throw ArchiveError(
-        .damaged, "entry \(entry.dumpID) does not name \"\(expected)\" as its list of large objects")
+        .damaged, "entry \(entry.dumpID) does not name \"\(name)\" as its list of large objects")
     }
-    return try LargeObjectList(reading: open(expected)).oids
+    return try open(name)
   }
 
   /// The data file of a large object, without a suffix.

@@ -15,7 +15,8 @@ import SystemPackage
 public final class ArchiveDirectory: Sendable {
   /// For messages.
   public let path: String
-  private let descriptor: FileDescriptor
+  /// Open as long as this object is.
+  public let descriptor: FileDescriptor
 
   /// - Throws: ``ArchiveError`` of kind `missing` when nothing is at the path, `system` when it is no
   ///   directory or may not be read.
@@ -37,6 +38,12 @@ public final class ArchiveDirectory: Sendable {
   }
 
   deinit { try? descriptor.close() }
+
+  /// Whether a directory is at the path; links are followed, for the person named it.
+  static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return fstatat(AT_FDCWD, path, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
 
   /// Opens the directory `name` in this one; a link is refused.
   public func directory(_ name: String) throws(ArchiveError) -> ArchiveDirectory {

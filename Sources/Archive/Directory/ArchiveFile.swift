@@ -77,8 +77,13 @@ public final class ArchiveFile: Sendable {
         .damaged, "file \"\(ArchiveFileName.printable(Array(name.utf8)))\" is too large",
         detail: "It has \(size) bytes; at most \(limit) are read.")
     }
+    return try start(count: Int(size))
+  }
+
+  /// The first `count` bytes, fewer when the file ends before.
+  func start(count wanted: Int) throws(ArchiveError) -> [UInt8] {
     var failure: ArchiveError?
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
+    let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
       do throws(ArchiveError) {
         count = try read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
       } catch {

@@ -7,7 +7,8 @@ import Testing
 @Suite struct BackupCreateTests {
   @Test func `a backup is a directory that pg_restore reads, and appears in the repository`() async throws {
     try await withBackupProject { project, database in
-      try await database.execute("create table a (id integer primary key, t text); insert into a values (1, 'x')")
+      try await database.execute(
+        "create table a (id integer primary key, t text); insert into a values (1, 'x')")
       let result = try await project.tsdb("backup --label first")
       result.expect(0)
       let backup = try #require(project.backups().first)
@@ -38,7 +39,8 @@ import Testing
   @Test func `only what was asked for is in a backup of some tables`() async throws {
     try await withBackupProject { project, database in
       try await database.execute(
-        "create table a (id integer); create table b (id integer); insert into a values (1); insert into b values (2)")
+        "create table a (id integer); create table b (id integer); insert into a values (1); insert into b values (2)"
+      )
       try await project.done("backup --table public.a --label a")
       let backup = try #require(project.backups().first)
       let manifest = try project.manifest(backup)
@@ -70,7 +72,8 @@ import Testing
   @Test func `a table without the right to read it is named with the remedy`() async throws {
     try await withBackupProject { project, database in
       try await database.execute(
-        "create table secret (id integer); drop role if exists backup_nobody; create role backup_nobody login")
+        "create table secret (id integer); drop role if exists backup_nobody; create role backup_nobody login"
+      )
       let url = database.cluster.url(database: database.name, user: "backup_nobody")
       let result = try await project.tsdb("backup", environment: ["DATABASE_URL": url])
       result.expect(1, "permission denied", "secret", "pg_read_all_data")
@@ -108,7 +111,8 @@ import Testing
 
   @Test(arguments: [
     ("--jobs 0", "--jobs"), ("--jobs 65", "--jobs"), ("--compress lzma", "--compress"),
-    ("--compress isal:9", "--compress"), ("--lock-timeout soon", "--lock-timeout"), ("--label a/b", "--label"),
+    ("--compress isal:9", "--compress"), ("--lock-timeout soon", "--lock-timeout"),
+    ("--label a/b", "--label"),
   ])
   func `an option that cannot be used is status 64`(_ option: String, _ named: String) async throws {
     try await withBackupProject { project, _ in
@@ -116,25 +120,50 @@ import Testing
     }
   }
 
-  @Test func `DDL that queues behind a backup neither stops it nor goes unsaid`() async throws {
+  @Test func `DDL that queues behind the data neither stops a backup nor goes unsaid`() async throws {
     try await withBackupProject { project, database in
       try await database.execute(
         """
-        create table big as select i as id, repeat(md5(i::text), 20) as t from generate_series(1, 400000) i;
+        create table big as select i as id, repeat(md5(i::text), 20) as t from generate_series(1, 800000) i;
         create table small (id integer); insert into small values (1)
         """)
       let run = try ToolRun.start(
-        ["backup", "--jobs", "2"], environment: project.environment(),
+        ["backup", "--jobs", "1", "--json"], environment: project.environment(),
         directory: project.directory.path)
       // Behind the leader's locks, before any worker has looked at the table.
       let other = database.connect()
+      try await waitUntil { run.standardOutput.contains("\"phase\":\"data\"") }
+      async let altered: Void = other.run { _ = try $0.execute("alter table small add column more integer") }
+      let result = try await run.finish()
+      try await altered
+      #expect(result.exitStatus == 0, "\(result)")
+      #expect(result.standardOutput.contains("AccessExclusiveLock"), "\(result)")
+      let manifest = try project.manifest(try #require(project.backups().first))
+      let tables = try #require(manifest["tables"] as? [[String: Any]])
+      #expect(tables.first { $0["name"] as? String == "small" }?["rows"] as? Int == 1)
+    }
+  }
+
+  @Test func `DDL that comes between the locks and pg_dump is let through, and all begins again`()
+    async throws
+  {
+    try await withBackupProject { project, database in
+      try await database.execute("create table small (id integer); insert into small values (1)")
+      let others = (0..<3).map { _ in database.connect() }
+      let run = try ToolRun.start(
+        ["backup"], environment: project.environment(), directory: project.directory.path)
+      // As soon as the leader holds its lock, and again and again.
       try await waitUntil {
         try await database.value(
-          "select count(*) from pg_locks where relation = 'small'::regclass and mode = 'AccessShareLock'") != "0"
+          "select count(*) from pg_locks where relation = 'small'::regclass and mode = 'AccessShareLock'")
+          != "0"
+          || !run.isRunning
       }
-      try await other.run { _ = try $0.execute("alter table small add column more integer") }
+      for (index, other) in others.enumerated() {
+        try await other.run { _ = try $0.execute("alter table small add column more\(index) integer") }
+      }
       let result = try await run.finish()
-      result.expect(0, "waits for AccessExclusiveLock on small")
+      #expect(result.exitStatus == 0, "\(result)")
       let manifest = try project.manifest(try #require(project.backups().first))
       let tables = try #require(manifest["tables"] as? [[String: Any]])
       #expect(tables.first { $0["name"] as? String == "small" }?["rows"] as? Int == 1)

@@ -34,28 +34,21 @@ struct BackupWork: Sendable {
   func perform() async throws -> BackupManifest {
     report(.phase(.locking))
     let selection = try await inScratchDirectory("selection.tmp") { try dump.selectedTables(into: $0) }
-    let snapshot = try await leader.open(selection: selection)
+    let definitions = try await readDefinitions(selection)
+    let snapshot = definitions.snapshot
     let courtesy = Task { [settings, report] in
       await LockCourtesy(settings: settings, report: report).run(holder: snapshot.processID)
     }
     defer { courtesy.cancel() }
-    report(.phase(.schema))
-    let facts = try await leader.session.run { [options] connection in
-      try BackupFacts.read(
-        on: connection, encoding: snapshot.encoding, historySchema: options.historySchema)
-    }
-    let base = try await inScratchDirectory("schema.tmp") {
-      try dump.schema(snapshot: snapshot.id, into: $0)
-    }
-    var assembly = ArchiveAssembly(base: base)
+    var assembly = ArchiveAssembly(base: definitions.base)
     let (plan, sequenceEntries) = assembly.plan(snapshot.relations, serverVersion: snapshot.serverVersion)
+    let largeObjects = try takeLargeObjects(definitions, into: &assembly)
     report(.phase(.data))
     let data = try await readData(plan, snapshot)
     let sequences = try await read(sequenceEntries, into: &assembly)
-    let largeObjects = try await readLargeObjects(facts, snapshot, into: &assembly)
     report(.phase(.finishing))
     let gathered = Gathered(
-      snapshot: snapshot, facts: facts, contents: assembly.contents(), plan: plan, data: data,
+      snapshot: snapshot, facts: definitions.facts, contents: assembly.contents(), plan: plan, data: data,
       sequences: sequences, largeObjects: largeObjects, configuration: try await configuration())
     try await leader.session.run { connection in _ = try connection.execute("commit") }
     try stop.check()
@@ -64,6 +57,62 @@ struct BackupWork: Sendable {
 }
 
 extension BackupWork {
+  /// What is read through pg_dump, which wants locks of its own.
+  private struct Definitions: Sendable {
+    var snapshot: SnapshotLeader.Snapshot
+    var facts: BackupFacts
+    var base: TableOfContents
+    /// Their files are in the scratch directory.
+    var largeObjects: TableOfContents?
+  }
+
+  private static let schemaScratch = "schema.tmp"
+  private static let largeObjectScratch = "objects.tmp"
+  /// How often a backup begins again because somebody's DDL came between.
+  private static let attempts = 5
+
+  /// Locks, exports a snapshot and has pg_dump read the definitions and large objects.
+  ///
+  /// DDL that queues behind our locks stands before pg_dump's: it would wait for us, and pg_dump for it,
+  /// and the server sees no deadlock in that. So pg_dump waits for a while, and then all locks are given
+  /// back, the DDL passes, and everything begins again on a new snapshot.
+  private func readDefinitions(_ selection: Set<UInt32>?) async throws -> Definitions {
+    for attempt in 1... {
+      do {
+        return try await tryDefinitions(selection)
+      } catch let error as BackupError where error.kind == .tryAgain && attempt < Self.attempts {
+        report(
+          .warning("gave way to a change of a table, and begins again", detail: error.detail, hint: nil))
+        try await leader.session.run { connection in _ = try connection.execute("rollback") }
+        for name in [Self.schemaScratch, Self.largeObjectScratch] { try partial.directory.removeTree(name) }
+        try await Task.sleep(for: .milliseconds(100 * attempt))
+      }
+    }
+    throw BackupError(.tryAgain, "tables are being changed all the time")
+  }
+
+  private func tryDefinitions(_ selection: Set<UInt32>?) async throws -> Definitions {
+    let snapshot = try await leader.open(selection: selection)
+    report(.phase(.schema))
+    let facts = try await leader.session.run { [options] connection in
+      try BackupFacts.read(
+        on: connection, encoding: snapshot.encoding, historySchema: options.historySchema)
+    }
+    let base = try await inScratchDirectory(Self.schemaScratch) {
+      try dump.schema(snapshot: snapshot.id, into: $0)
+    }
+    // As pg_dump: a selection of tables has no large objects.
+    guard facts.largeObjects > 0, options.tables.isEmpty else {
+      return Definitions(snapshot: snapshot, facts: facts, base: base)
+    }
+    report(.phase(.largeObjects))
+    let path = partial.path.appending(Self.largeObjectScratch)
+    let objects = try await BlockingThread.run { [dump] in
+      try dump.largeObjects(snapshot: snapshot.id, into: path)
+    }
+    return Definitions(snapshot: snapshot, facts: facts, base: base, largeObjects: objects)
+  }
+
   /// Runs `body`, which blocks, on a thread of its own with a directory that is removed afterwards.
   private func inScratchDirectory<Result: Sendable>(
     _ name: String, _ body: @escaping @Sendable (FilePath) throws -> Result
@@ -137,20 +186,16 @@ extension BackupWork {
     return sequences
   }
 
-  private func readLargeObjects(
-    _ facts: BackupFacts, _ snapshot: SnapshotLeader.Snapshot, into assembly: inout ArchiveAssembly
-  ) async throws -> BackupManifest.LargeObjects? {
-    // As pg_dump: a selection of tables has no large objects.
-    guard facts.largeObjects > 0, options.tables.isEmpty else { return nil }
-    report(.phase(.largeObjects))
-    let name = "objects.tmp"
-    let path = partial.path.appending(name)
-    let contents = try await BlockingThread.run { [dump] in
-      try dump.largeObjects(snapshot: snapshot.id, into: path)
-    }
+  /// Large objects go from where pg_dump put them into the backup.
+  private func takeLargeObjects(
+    _ definitions: Definitions, into assembly: inout ArchiveAssembly
+  ) throws -> BackupManifest.LargeObjects? {
+    guard let contents = definitions.largeObjects else { return nil }
     let renamed = assembly.addLargeObjects(of: contents)
-    return try LargeObjectFiles(scratch: partial.directory.subdirectory(name), backup: partial.directory)
-      .move(renaming: Dictionary(uniqueKeysWithValues: renamed.map { ($0.from, $0.to) }), removing: name)
+    let scratch = try partial.directory.subdirectory(Self.largeObjectScratch)
+    return try LargeObjectFiles(scratch: scratch, backup: partial.directory).move(
+      renaming: Dictionary(uniqueKeysWithValues: renamed.map { ($0.from, $0.to) }),
+      removing: Self.largeObjectScratch)
   }
 
   private func configuration() async throws -> [ConfigurationCopy.File] {

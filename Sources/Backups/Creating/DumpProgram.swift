@@ -34,11 +34,15 @@ public struct DumpProgram: Sendable {
     self.connectionString = connectionString
   }
 
+  /// Milliseconds that pg_dump waits for a lock. The tables are locked already, so it waits only where
+  /// somebody else's request stands in between.
+  private static let lockWait = 2000
+
   /// Runs `pg_dump`; blocks, and ends it when `stop` says so.
   ///
   /// - Throws: ``BackupError`` with what the program said.
   func dump(_ arguments: [String], stop: StopSignal) throws(BackupError) {
-    var all = arguments + ["--no-password"]
+    var all = arguments + ["--no-password", "--lock-wait-timeout=\(Self.lockWait)"]
     if let connectionString { all.append("--dbname=\(connectionString)") }
     let result = try run(pgDump, all, stop: stop)
     guard result.exitStatus == 0 else { throw failure(of: "pg_dump", result) }
@@ -73,6 +77,11 @@ public struct DumpProgram: Sendable {
 
   private func failure(of name: String, _ result: ChildProcess.Result) -> BackupError {
     let lines = result.output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "\n")
+    if result.output.contains("Query was: LOCK TABLE") {
+      return BackupError(
+        .tryAgain, "\(name) did not get its locks on the tables", detail: lines,
+        hint: "somebody's DDL is in the way: try again when it is through")
+    }
     let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
     return BackupError(
       .failed, "\(name) failed with status \(result.exitStatus)", detail: lines.isEmpty ? nil : lines,

@@ -58,6 +58,8 @@ public enum BackupEvent: Sendable {
   }
 
   case phase(Phase)
+  /// The snapshot that everything is read from; others may use it until the backup ends.
+  case snapshot(id: String)
   case progress(Progress)
   case tableFinished(name: String, rows: Int64, bytes: Int64)
   case waitingBehind([Waiting])

@@ -40,6 +40,7 @@ struct BackupWork: Sendable {
       await LockCourtesy(settings: settings, report: report).run(holder: snapshot.processID)
     }
     defer { courtesy.cancel() }
+    report(.snapshot(id: snapshot.id))
     var assembly = ArchiveAssembly(base: definitions.base)
     let (plan, sequenceEntries) = assembly.plan(snapshot.relations, serverVersion: snapshot.serverVersion)
     let largeObjects = try takeLargeObjects(definitions, into: &assembly)

@@ -40,6 +40,8 @@ final class BackupProgress: Sendable {
       invocation.progress.live(Self.title(phase))
     case .progress(let progress):
       invocation.progress.live(text(progress))
+    case .snapshot(let id):
+      if invocation.options.verbose { invocation.progress.note("snapshot \(id)") }
     case .tableFinished(let name, let rows, let bytes):
       if invocation.options.verbose {
         invocation.progress.note("\(name): \(rows) rows, \(ByteCount.text(bytes))")
@@ -60,6 +62,7 @@ final class BackupProgress: Sendable {
     var event: String
     var phase: BackupEvent.Phase?
     var progress: BackupEvent.Progress?
+    var snapshot: String?
     var table: String?
     var rows: Int64?
     var bytes: Int64?
@@ -80,6 +83,7 @@ final class BackupProgress: Sendable {
         return true
       }
       if isDue { write(Line(event: "progress", progress: progress)) }
+    case .snapshot(let id): write(Line(event: "snapshot", snapshot: id))
     case .tableFinished(let name, let rows, let bytes):
       write(Line(event: "table", table: name, rows: rows, bytes: bytes))
     case .waitingBehind(let sessions): write(Line(event: "waiting", waiting: sessions))

@@ -8,6 +8,9 @@ public struct RestoreOptions: Sendable {
     case beside(String)
   }
 
+  /// Whether the new database will be swapped in; what would stand in the way of that is found before.
+  public var willSwap = false
+
   public var target: Target
   public var selection: RestoreSelection
   /// Connections that restore.

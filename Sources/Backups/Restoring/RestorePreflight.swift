@@ -20,6 +20,11 @@ public struct RestorePreflight: Sendable, Equatable {
   /// What a person should know and what stops nothing.
   public private(set) var notes: [String] = []
 
+  /// Adds what another part of the restore found.
+  mutating func add(_ problem: Problem) { problems.append(problem) }
+
+  init() {}
+
   /// All problems as one error; nil when there is none.
   public var error: BackupError? {
     guard !problems.isEmpty else { return nil }

@@ -90,7 +90,17 @@ struct RestorePreparation: Sendable {
     present.databases.subtract(leftovers.map(\.name))
     let missing = needs.roles.subtracting(server.roles).sorted()
     if options.createsMissingRoles { needs.roles.subtract(missing) }
-    let preflight = RestorePreflight(needs, present)
+    var preflight = RestorePreflight(needs, present)
+    if case .beside(let live) = options.target, options.willSwap,
+      let refusal = try SwapSituation(live: live, new: live, on: connection).refusal(live: live, new: live)
+    {
+      let facts = (refusal.detail ?? "").split(separator: "\n").dropLast().joined(separator: " ")
+      preflight.add(
+        .init(
+          "the new database could not be swapped in"
+            + (facts.isEmpty ? ": \(refusal.message)" : ": \(facts)"),
+          remedy: refusal.hint))
+    }
     if let error = preflight.error { throw error }
     return Prepared(
       plan: plan, script: script, name: name, database: database, settings: settings, control: control,

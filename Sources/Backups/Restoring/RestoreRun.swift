@@ -29,6 +29,10 @@ public struct RestoreRun: Sendable {
   public func run() async throws -> RestoreReport {
     let clock = RestoreClock()
     let prepared = try await RestorePreparation(run: self, clock: clock).perform()
+    if options.isDryRun {
+      await prepared.control.close()
+      return dryRun(prepared, clock)
+    }
     do {
       let result = try await restore(prepared, clock)
       await prepared.control.close()
@@ -62,6 +66,16 @@ public struct RestoreRun: Sendable {
       let outcome = await Task { await database.abandon(keeping: options.keepsFailed) }.value
       throw RestoreFailure.finish(error, outcome: outcome, isCancelled: isCancelled)
     }
+  }
+
+  private func dryRun(_ prepared: RestorePreparation.Prepared, _ clock: RestoreClock) -> RestoreReport {
+    RestoreReport(
+      database: prepared.name, source: source.name, stateOf: source.manifest?.snapshot.time,
+      tables: prepared.plan.tables.count, rows: source.manifest?.totalRows ?? 0,
+      bytes: prepared.plan.tables.reduce(0) { $0 + $1.bytes }, phases: clock.phases,
+      milliseconds: clock.milliseconds, checked: options.check.rawValue, notes: prepared.notes,
+      leftOut: prepared.plan.leftOut.map { source.toc.entries[$0].label },
+      removedLeftovers: prepared.removedLeftovers)
   }
 
   private func createRoles(_ prepared: RestorePreparation.Prepared) async throws {

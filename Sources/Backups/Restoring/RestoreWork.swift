@@ -59,14 +59,14 @@ final class RestoreWork: Sendable {
           report(.entry(toc.entries[node.entry].label, number: number, of: max(number, statements)))
         }
         try await runStatements(of: node.entry, on: session)
-      case .rows(let table): try await load(table, part: part, on: session)
+      case .rows(let table): try await loadPart(table, part: part, on: session)
       case .largeObjects: try await loadLargeObjects(of: node.entry, on: session)
       }
       clock.add(late ? .late : node.isData ? .data : .postData, from: start)
     }
   }
 
-  private func runStatements(of index: Int, on session: Session) async throws {
+  func runStatements(of index: Int, on session: Session) async throws {
     let entry = toc.entries[index]
     do {
       // As one message they are one transaction: the entry with its owner, or nothing.
@@ -100,21 +100,34 @@ final class RestoreWork: Sendable {
 
 extension RestoreWork {
   /// Loads one part of a table by one COPY, which is a transaction of its own.
-  private func load(_ number: Int, part: Int, on session: Session) async throws {
+  private func loadPart(_ number: Int, part: Int, on session: Session) async throws {
+    try await load(number, parts: part..<(part + 1), on: session)
+  }
+
+  /// Loads a whole table by one COPY, at whose end foreign keys to the table itself are checked.
+  func loadWhole(_ number: Int, on session: Session) async throws {
+    let start = ContinuousClock.now
+    try await load(number, parts: 0..<plan.tables[number].parts, on: session)
+    clock.add(.data, from: start)
+  }
+
+  private func load(_ number: Int, parts: Range<Int>, on session: Session) async throws {
     let table = plan.tables[number]
     let entry = toc.entries[table.entry]
     // A backup's rows are compared with its manifest; another archive's with what was sent, and so are
     // those of several tables that are put into one.
     let isHashed = table.manifest == nil || table.isViaRoot
     do {
-      let fingerprint = try await session.run { [self] connection in
+      let (fingerprint, stored) = try await session.run { [self] connection in
         let hasher = RowHasher()
         var sent: Int64 = 0
         let stored = try connection.copyIn(table.copy.load) { send in
-          sent = try source.readRows(of: table, part: part) { block in
-            try send(block)
-            if isHashed { hasher.addLines(block) }
-            if table.manifest != nil { meter.add(Int64(block.count)) }
+          for part in parts {
+            sent += try source.readRows(of: table, part: part) { block in
+              try send(block)
+              if isHashed { hasher.addLines(block) }
+              if table.manifest != nil { meter.add(Int64(block.count)) }
+            }
           }
         }
         guard stored == sent else {
@@ -125,32 +138,30 @@ extension RestoreWork {
         return (hasher.fingerprint, stored)
       }
       if table.manifest == nil { meter.add(table.bytes) }
-      loaded.withLock { loaded in
-        var sum = loaded[number] ?? ContentFingerprint()
-        sum.add(fingerprint.0)
-        loaded[number] = sum
-      }
-      rows.add(fingerprint.1, ordering: .relaxed)
+      loaded.withLock { $0[number, default: ContentFingerprint()].add(fingerprint) }
+      rows.add(stored, ordering: .relaxed)
     } catch {
       throw RestoreFailure.explain(error, entry: entry)
     }
   }
 
   /// Fills large objects that exist by now.
-  private func loadLargeObjects(of index: Int, on session: Session) async throws {
+  ///
+  /// - Parameter isNested: whether a transaction is open, which then stays so.
+  func loadLargeObjects(of index: Int, on session: Session, isNested: Bool = false) async throws {
     let entry = toc.entries[index]
     do {
       for batch in try source.largeObjects(of: entry).chunked(by: 100) {
         try Task.checkCancellation()
         try await session.run { [source] connection in
-          try connection.execute("begin")
+          if !isNested { try connection.execute("begin") }
           do {
             for oid in batch {
               try connection.writeLargeObject(oid) { send in try source.readLargeObject(oid, send) }
             }
-            try connection.execute("commit")
+            if !isNested { try connection.execute("commit") }
           } catch {
-            _ = try? connection.execute("rollback")
+            if !isNested { _ = try? connection.execute("rollback") }
             throw error
           }
         }

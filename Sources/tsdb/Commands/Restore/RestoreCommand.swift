@@ -4,14 +4,21 @@ import Operations
 
 struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "restore", abstract: "Swap a restored database in, go back, and drop what was kept.",
+    commandName: "restore", abstract: "Restore a backup, swap it in, go back, and drop what was kept.",
     discussion: """
+      Restores "latest", a backup by its id or label, or an archive of pg_dump by its path, always into a new \
+      database beside the live one, and compares every row with the archive. With --swap the new database then \
+      takes the live name.
+
       Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones \
       at once, the others after the grace period. Clients that connect meanwhile wait until then, and have to \
       connect once more: the server tells them that the database was renamed. On a terminal it asks; scripts \
       pass --yes.
 
       EXAMPLES
+        tsdb restore latest
+        tsdb restore latest --swap
+        tsdb restore ./archive --into copy --table 'public.support_*'
         tsdb restore --swap-in app_restored
         tsdb restore --undo
         tsdb restore --list-old
@@ -22,8 +29,13 @@ struct RestoreCommand: AsyncParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("With --undo or --drop-old: one of the kept databases.", valueName: "name"))
+  @Argument(
+    help: ArgumentHelp(
+      "\"latest\", a backup or the path of an archive; with --undo or --drop-old one of the kept databases.",
+      valueName: "name"))
   var name: String?
+
+  @OptionGroup(title: "OPTIONS OF A RESTORE") var archive: RestoreArchiveOptions
 
   @Option(
     name: .customLong("swap-in"),
@@ -55,10 +67,18 @@ struct RestoreCommand: AsyncParsableCommand {
   var yes = false
 
   func validate() throws {
-    guard [swapIn != nil, undo, isListing, isDropping].count(where: { $0 }) == 1 else {
-      throw ValidationError("one of --swap-in, --undo, --list-old and --drop-old is needed")
+    let actions = [swapIn != nil, undo, isListing, isDropping].count { $0 }
+    guard actions == 1 || (actions == 0 && name != nil) else {
+      throw ValidationError(
+        "what to restore is missing (\"latest\", a backup, a path), or one of --swap-in, --undo, --list-old and "
+          + "--drop-old")
     }
-    if name != nil, !undo, !isDropping { throw ValidationError("a name belongs to --undo or --drop-old") }
+    if name != nil, swapIn != nil || isListing {
+      throw ValidationError("a name belongs to a restore, --undo or --drop-old")
+    }
+    if actions == 1, archive.isGiven {
+      throw ValidationError("--swap-in, --undo, --list-old and --drop-old take no options of a restore")
+    }
     if let grace, grace.duration > DatabaseSwap.longestGrace {
       throw ValidationError("--grace takes at most 4s: longer than that the server does not wait")
     }
@@ -74,6 +94,8 @@ struct RestoreCommand: AsyncParsableCommand {
       try await undo(invocation, access)
     } else if isListing {
       invocation.print(try await RestoreKept().list(access)) { $0.text(style: $1) }
+    } else if !isDropping, let name {
+      try await restore(name, invocation, access)
     } else {
       try await drop(invocation, access)
     }
@@ -134,7 +156,7 @@ extension RestoreCommand {
     }
   }
 
-  private func confirm(_ doing: String, _ question: String) throws {
+  func confirm(_ doing: String, _ question: String) throws {
     if yes { return }
     guard Terminal.isInputTerminal else {
       throw BackupError(
@@ -146,7 +168,7 @@ extension RestoreCommand {
     }
   }
 
-  private func reporter(_ invocation: Invocation) -> @Sendable (SwapEvent) -> Void {
+  func reporter(_ invocation: Invocation) -> @Sendable (SwapEvent) -> Void {
     let style = invocation.errorStyle
     return { event in
       switch event {

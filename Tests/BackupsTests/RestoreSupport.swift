@@ -48,12 +48,33 @@ extension TestDatabase {
     }
   }
 
-  /// Databases of the server whose names begin with this one's, without this one.
+  /// Databases of the server that ``name(_:)`` gave their names.
   func others() async throws -> [String] {
     try await cluster.connect().run { [name] connection in
       try connection.query(
-        "select datname from pg_database where starts_with(datname, $1) and datname <> $1 order by 1", [name]
+        "select datname from pg_database where starts_with(datname, $1) order by 1", [name + "_"]
       ).rows().compactMap { $0[0] }
     }
+  }
+}
+
+extension TestDatabase {
+  /// Takes a backup into a repository in `directory`.
+  func backUp(_ directory: TemporaryDirectory, jobs: Int = 2) async throws -> FilePath {
+    let cluster = cluster
+    let repository = try BackupRepository(creating: FilePath(directory.path("backups")))
+    let run = BackupRun(
+      settings: settings, repository: repository,
+      options: BackupOptions(jobs: jobs, compression: .isal(level: 2), historySchema: "tsdb", tool: "tsdb test"),
+      projectFiles: [:],
+      programs: { _, settings in
+        DumpProgram(
+          pgDump: FilePath(cluster.executable("pg_dump")), pgDumpAll: FilePath(cluster.executable("pg_dumpall")),
+          version: "test", environment: try settings.childEnvironment(),
+          connectionString: try settings.childConnectionString())
+      }
+    ) { _ in }
+    let manifest = try await run.run()
+    return repository.path.appending(manifest.id)
   }
 }

@@ -1,3 +1,5 @@
+import Archive
+import Compression
 import Foundation
 import Postgres
 import Synchronization

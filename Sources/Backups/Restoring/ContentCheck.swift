@@ -175,20 +175,19 @@ extension ContentCheck {
   }
 
   private func largeObjectDifferences() async throws -> [String] {
-    var objects: [UInt32] = []
-    for node in work.plan.parallel where node.work == .largeObjects {
-      objects += try work.source.largeObjects(of: toc.entries[node.entry])
-    }
+    let entries = work.plan.parallel.filter { $0.work == .largeObjects }.map { toc.entries[$0.entry] }
     let differences = Mutex<[String]>([])
     let source = work.source
-    try await pool.forEach(objects.chunked(by: 100)) { batch, session in
+    try await pool.forEach(entries) { entry, session in
       let different = try await session.run { connection in
-        try batch.filter { oid in
+        var different: [UInt32] = []
+        try source.readLargeObjects(of: entry) { object in
           var (stored, found) = (SHA256Digest(), SHA256Digest())
-          try source.readLargeObject(oid) { stored.update($0) }
-          try connection.readLargeObject(oid) { found.update($0) }
-          return stored.finish() != found.finish()
+          try object.read { stored.update($0) }
+          try connection.readLargeObject(object.oid) { found.update($0) }
+          if stored.finish() != found.finish() { different.append(object.oid) }
         }
+        return different
       }
       differences.withLock { $0 += different.map { "Large object \($0) has other bytes than the archive." } }
     }

@@ -4,50 +4,43 @@ import Digests
 import Postgres
 import SystemPackage
 
-/// An archive in pg_dump's directory format, opened for restoring: one of our own backups, or another's.
+/// An archive opened for restoring: one of our own backups, or another's in directory or custom format.
 public final class RestoreSource: Sendable {
   /// The backup's id, or the name of the archive.
   public let name: String
   public let path: FilePath
-  public let toc: TableOfContents
   /// nil for an archive that is not one of our backups.
   public let manifest: BackupManifest?
-  /// Of data files in bytes, by dump id.
+  /// Of entries' data in bytes as stored, by dump id.
   public let dataSizes: [Int32: Int64]
-  private let archive: ArchiveDirectory
-  private let directory: HeldDirectory
-  /// Keeps the backup from being removed meanwhile.
+  private let archive: ArchiveSource
+  /// Keeps the backup from being removed meanwhile; nil for what is no backup of ours.
   private let held: HeldBackup?
+
+  public var toc: TableOfContents { archive.contents }
 
   /// Opens a backup or an archive by its path; reads its table of contents and its manifest.
   ///
   /// - Throws: ``BackupError`` for what is no archive, is damaged or being written.
   public init(opening path: FilePath) throws(BackupError) {
     self.path = path
-    let isBackup: Bool
     do {
-      archive = try ArchiveDirectory(opening: path.string)
-      isBackup = try archive.contains(ManifestFile.name)
+      archive = try ArchiveSource(opening: path.string)
+      dataSizes = try Self.sizes(of: archive)
     } catch {
       throw Self.unusable(error)
     }
-    if isBackup {
-      let held = try HeldBackup.open(path)
-      self.held = held
-      directory = held.directory
-      manifest = try ManifestFile.read(in: directory).manifest
-      name = manifest?.id ?? held.id
-    } else {
-      held = nil
-      directory = try HeldDirectory(opening: path)
-      manifest = nil
-      name = path.lastComponent?.string ?? path.string
-    }
+    held = try Self.isBackup(path) ? try HeldBackup.open(path) : nil
+    manifest = try held.map { held throws(BackupError) in try ManifestFile.read(in: held.directory).manifest }
+    name = manifest?.id ?? path.lastComponent?.string ?? path.string
+  }
+
+  private static func isBackup(_ path: FilePath) throws(BackupError) -> Bool {
     do {
-      toc = try archive.contents()
-      dataSizes = try Self.sizes(of: toc, in: archive)
+      return try ArchiveDirectory.isDirectory(path.string)
+        && ArchiveDirectory(opening: path.string).contains(ManifestFile.name)
     } catch {
-      throw Self.unusable(error)
+      throw unusable(error)
     }
   }
 
@@ -58,21 +51,11 @@ public final class RestoreSource: Sendable {
       hint: error.hint)
   }
 
-  /// Opens every data file once, so that a missing one is found before anything is made.
-  private static func sizes(
-    of toc: TableOfContents, in archive: ArchiveDirectory
-  ) throws(ArchiveError) -> [Int32: Int64] {
+  /// Looks for the data of every entry, so that what is missing is found before anything is made.
+  private static func sizes(of archive: ArchiveSource) throws(ArchiveError) -> [Int32: Int64] {
     var sizes: [Int32: Int64] = [:]
-    for entry in toc.entries where entry.hasData {
-      if entry.isLargeObjectData {
-        var size: Int64 = 0
-        for oid in try archive.largeObjects(of: entry, version: toc.header.version) {
-          size += try archive.dataFile(ArchiveDirectory.largeObjectFile(oid)).file.size
-        }
-        sizes[entry.dumpID] = size
-      } else {
-        sizes[entry.dumpID] = try archive.dataFile(of: entry).file.size
-      }
+    for entry in archive.contents.entries where entry.hasData {
+      sizes[entry.dumpID] = try archive.storedSize(of: entry)
     }
     return sizes
   }
@@ -106,29 +89,17 @@ extension RestoreSource {
   func readRows(
     of table: RestorePlan.Table, part: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws -> Int64 {
-    let reader = DataFileReader(directory: directory.descriptor)
-    if let manifest = table.manifest, !manifest.pieces.isEmpty {
-      let piece = manifest.pieces[part]
-      try reader.readPiece(
-        piece, of: manifest.file, isCompressed: manifest.file.hasSuffix(DataFileSuffix.gzip.rawValue), body)
-      return piece.rows
+    guard let manifest = table.manifest, !manifest.pieces.isEmpty, let held else {
+      return try archive.readData(of: toc.entries[table.entry], body).rows
     }
-    guard case .file(let name) = toc.entries[table.entry].place else {
-      throw ArchiveError(.unsupported, "the archive is not in directory format")
-    }
-    let found = try reader.find(String(decoding: name, as: UTF8.self))
-    return try reader.readStream(found.name, format: found.format, endMarker: .required, body).rows
+    let piece = manifest.pieces[part]
+    try DataFileReader(directory: held.directory.descriptor).readPiece(
+      piece, of: manifest.file, isCompressed: manifest.file.hasSuffix(DataFileSuffix.gzip.rawValue), body)
+    return piece.rows
   }
 
-  /// The oids of an entry's large objects.
-  func largeObjects(of entry: ArchiveEntry) throws(ArchiveError) -> [UInt32] {
-    try archive.largeObjects(of: entry, version: toc.header.version)
-  }
-
-  /// Reads the bytes of one large object; blocks its thread.
-  func readLargeObject(_ oid: UInt32, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let reader = DataFileReader(directory: directory.descriptor)
-    let found = try reader.find(String(decoding: ArchiveDirectory.largeObjectFile(oid), as: UTF8.self))
-    _ = try reader.readStream(found.name, format: found.format, endMarker: .none, body)
+  /// Reads the large objects of an entry one after another; blocks its thread.
+  func readLargeObjects(of entry: ArchiveEntry, _ body: (LargeObjectReader) throws -> Void) throws {
+    try archive.readLargeObjects(of: entry, body)
   }
 }

@@ -145,25 +145,25 @@ extension RestoreWork {
     }
   }
 
-  /// Fills large objects that exist by now.
+  /// Fills large objects that exist by now, a hundred in one transaction.
   ///
   /// - Parameter isNested: whether a transaction is open, which then stays so.
   func loadLargeObjects(of index: Int, on session: Session, isNested: Bool = false) async throws {
     let entry = toc.entries[index]
     do {
-      for batch in try source.largeObjects(of: entry).chunked(by: 100) {
-        try Task.checkCancellation()
-        try await session.run { [source] connection in
-          if !isNested { try connection.execute("begin") }
-          do {
-            for oid in batch {
-              try connection.writeLargeObject(oid) { send in try source.readLargeObject(oid, send) }
-            }
-            if !isNested { try connection.execute("commit") }
-          } catch {
-            if !isNested { _ = try? connection.execute("rollback") }
-            throw error
+      try await session.run { [source] connection in
+        if !isNested { try connection.execute("begin") }
+        do {
+          var count = 0
+          try source.readLargeObjects(of: entry) { object in
+            try connection.writeLargeObject(object.oid) { send in try object.read(send) }
+            count += 1
+            if !isNested, count.isMultiple(of: 100) { try connection.execute("commit; begin") }
           }
+          if !isNested { try connection.execute("commit") }
+        } catch {
+          if !isNested { _ = try? connection.execute("rollback") }
+          throw error
         }
       }
     } catch {

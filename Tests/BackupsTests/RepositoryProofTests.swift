@@ -24,12 +24,16 @@ struct RepositoryProofTests {
     let text = try root.read("proofs.jsonl")
     #expect(text.split(separator: "\n").count == 3)
     // A run that was killed while it wrote, and one after it.
-    for cut in 1..<40 {
+    for cut in 2..<40 {
       try root.write("proofs.jsonl", String(text.dropLast(cut)))
       #expect(try ProofLog.read(in: directory, manifestSHA256: "a") == [proofs[0]])
       try ProofLog.append(proof(.proven, "a", 4), in: directory)
       #expect(try ProofLog.read(in: directory, manifestSHA256: "a") == [proofs[0], proof(.proven, "a", 4)])
     }
+    // Only the line end was missing: nothing of the proof is lost.
+    try root.write("proofs.jsonl", String(text.dropLast(1)))
+    try ProofLog.append(proof(.proven, "a", 4), in: directory)
+    #expect(try ProofLog.read(in: directory, manifestSHA256: "a").count == 3)
     try root.write("proofs.jsonl", "nonsense\n{}\n" + text + "null\n")
     #expect(try ProofLog.read(in: directory, manifestSHA256: "a") == [proofs[0], proofs[2]])
   }

@@ -57,7 +57,7 @@ extension BackupRepository {
       throw BackupError(
         .invalidInput,
         "there is no complete backup\(database.map { " of \"\($0)\"" } ?? "") in \"\(path)\"",
-        hint: "take one with \"tsdb backup\", or see \"tsdb backup list\"")
+        hint: "take one with \"tsdb backup\", or see \"tsdb backup list\"; --database names another database")
     }
     if let exact = entries.first(where: { $0.id == name }) { return exact }
     let labelled = ofDatabase.filter { $0.manifest?.label == name }
@@ -70,7 +70,8 @@ extension BackupRepository {
         hint: "\"tsdb backup list\" shows what there is")
     }
     throw BackupError(
-      .invalidInput, "\"\(name)\" is the \(labelled.isEmpty ? "beginning" : "label") of \(found.count) backups",
+      .invalidInput,
+      "\"\(name)\" is the \(labelled.isEmpty ? "beginning" : "label") of \(found.count) backups",
       detail: found.map(\.id).joined(separator: ", ") + ".", hint: "write more of the name")
   }
 }

@@ -32,7 +32,8 @@ public struct BackupVerification: Sendable {
       let problem = [error.message, error.detail].compactMap { $0 }.joined(separator: ". ")
       return VerificationResult(
         findings: [VerificationFinding(path: ManifestFile.name, problem: problem)], manifestSHA256: nil,
-        files: 0, bytes: 0, tables: 0, rows: 0, durationMilliseconds: (ContinuousClock.now - start).inMilliseconds
+        files: 0, bytes: 0, tables: 0, rows: 0,
+        durationMilliseconds: (ContinuousClock.now - start).inMilliseconds
       )
     }
     var names = NameCheck(manifest: manifest)
@@ -42,7 +43,8 @@ public struct BackupVerification: Sendable {
       findings.append(
         VerificationFinding(
           path: ManifestFile.name,
-          problem: "it belongs to the backup \"\(manifest.id)\", but the directory is called \"\(backup.id)\""))
+          problem: "it belongs to the backup \"\(manifest.id)\", but the directory is called \"\(backup.id)\""
+        ))
     }
     if names.isReadable("toc.dat") {
       findings += ContentsCheck(manifest: manifest, directory: backup.directory).run()

@@ -32,12 +32,15 @@ struct ContentsCheck {
     var findings: [VerificationFinding] = []
     for entry in contents.entries where entry.kind == "TABLE DATA" && entry.hasData {
       guard let table = tables.removeValue(forKey: entry.dumpID) else {
-        findings.append(finding("entry \(entry.dumpID) is the data of a table that the manifest does not have"))
+        findings.append(
+          finding("entry \(entry.dumpID) is the data of a table that the manifest does not have"))
         continue
       }
       if fileName(entry) != plainName(table.file) {
         findings.append(
-          finding("entry \(entry.dumpID) names the file \"\(fileName(entry) ?? "")\", the manifest \"\(table.file)\""))
+          finding(
+            "entry \(entry.dumpID) names the file \"\(fileName(entry) ?? "")\", the manifest \"\(table.file)\""
+          ))
       }
       // In another encoding the bytes differ from the manifest's UTF-8.
       if manifest.archive.encoding == "UTF8",

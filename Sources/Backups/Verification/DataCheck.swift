@@ -46,7 +46,9 @@ final class DataCheck: Sendable {
     self.manifest = manifest
     self.directory = directory
     self.report = report
-    let tables = Dictionary(manifest.tables.indices.map { (manifest.tables[$0].file, $0) }) { first, _ in first }
+    let tables = Dictionary(manifest.tables.indices.map { (manifest.tables[$0].file, $0) }) { first, _ in
+      first
+    }
     // The largest first, so that the last one does not keep the others waiting; and a file's digest beside its
     // pieces, while it is in the cache.
     let files = manifest.files.filter { readable.contains($0.path) }.sorted { $0.size > $1.size }

@@ -1,4 +1,5 @@
 import Backups
+import Compression
 import Migrations
 
 extension ConfigurationKey {
@@ -15,8 +16,8 @@ extension ConfigurationKey {
         return true
       },
       ConfigurationKey(name: "backup.compress", expectation: "none, isal:0 to isal:3, or gzip:1 to gzip:9") {
-        guard $1.count == 1, let compression = BackupCompression(text: $1[0]) else { return false }
-        $0.backupCompression = compression.text
+        guard $1.count == 1, let compression = DataCompression(argument: $1[0]) else { return false }
+        $0.backupCompression = compression.description
         return true
       },
       ConfigurationKey(name: "backup.lock_timeout", expectation: "a duration such as 500ms or 30s") {

@@ -6,10 +6,10 @@ struct BackupPruneCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prune", abstract: "Remove the backups that backup.keep does not keep.",
     discussion: """
-      Keeps the last so many, and the newest of each of the last so many hours, days, weeks, months and years in
-      which there is one, in UTC and for each database by itself. The newest, the newest verified and the newest
-      proven backup are always kept. Damaged backups neither count nor are removed. On a terminal it asks; scripts
-      pass --yes.
+      Keeps the last so many, and the newest of each of the last so many hours, days, weeks, months and \
+      years in which there is one, in UTC and for each database by itself. The newest, the newest verified \
+      and the newest proven backup are always kept. Damaged backups neither count nor are removed. On a \
+      terminal it asks; scripts pass --yes.
 
       EXAMPLES
         tsdb backup prune --dry-run

@@ -6,8 +6,8 @@ struct BackupVerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Read every byte of a backup and compare it with its manifest.",
     discussion: """
-      Needs no server. The outcome is recorded beside the backup, and in the configured database if it can be
-      reached.
+      Needs no server. The outcome is recorded beside the backup, and in the configured database if it \
+      can be reached. All findings are listed, and end it with status 2.
 
       EXAMPLES
         tsdb backup verify

@@ -29,9 +29,9 @@ extension Invocation {
   }
 }
 
+/// Of a configured database, with its name where libpq would take it from the environment.
 private func settings(_ choice: ConnectionChoice) -> ConnectionSettings? {
-  switch choice {
-  case .configured(let settings, _): settings
-  case .localServer: nil
-  }
+  guard case .configured(var settings, _) = choice else { return nil }
+  if settings["dbname"] == nil { settings["dbname"] = Invocation.environment["PGDATABASE"] }
+  return settings
 }

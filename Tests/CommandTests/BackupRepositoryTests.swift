@@ -122,6 +122,43 @@ struct BackupProject {
       ])
   }
 
+  @Test func `take the latest of the configured database`() async throws {
+    let test = try BackupProject()
+    let app = try SampleBackup.write(to: test.repository, time: "2026-11-01T00:00:00Z")
+    let other = try SampleBackup.write(to: test.repository, database: "other", time: "2026-11-02T00:00:00Z")
+    func latest(_ environment: [String: String], _ options: String = "") async throws -> String? {
+      let json = try await test.project.tsdb("backup show --json \(options)", environment: environment).json()
+      return (json["backup"] as? [String: Any])?["id"] as? String
+    }
+    #expect(try await latest([:]) == other)
+    #expect(try await latest(["DATABASE_URL": "postgresql://h/app"]) == app)
+    #expect(try await latest(["PGDATABASE": "app"]) == app)
+    #expect(try await latest(["PGDATABASE": "app"], "--database other") == other)
+    try await test.project.tsdb("backup show", environment: ["PGDATABASE": "none"])
+      .expect(64, "there is no complete backup of \"none\"", "--database")
+  }
+
+  @Test(.database, arguments: ["isal:2", "gzip:6", "none"])
+  func `verify what was taken of a database`(compression: String) async throws {
+    let database = try #require(TestDatabase.current)
+    try await database.execute(
+      """
+      create schema tsdb;
+      create table "odd ""name" (a int primary key, b text);
+      insert into "odd ""name" select i, repeat('x', i % 100) || E'\\n' from generate_series(1, 20000) i;
+      create table empty (a int);
+      create table nothing ();
+      insert into nothing default values;
+      select lo_from_bytea(0, decode(repeat('ab', 5000), 'hex'));
+      """)
+    let test = try BackupProject(database)
+    try await test.project.done("backup create --compress \(compression) --jobs 2")
+    let verified = try await test.project.done("backup verify --jobs 2")
+    #expect(verified.hasPrefix("verified ") && verified.contains("20001 rows"))
+    #expect(try await test.project.done("backup show").contains("1 large object"))
+    #expect(try await database.value("select state from tsdb.backups") == "verified")
+  }
+
   @Test func `refuse what makes no sense`() async throws {
     let test = try BackupProject()
     for line in [
@@ -131,7 +168,7 @@ struct BackupProject {
     ] { try await test.project.tsdb(line).expect(64) }
     let file = try test.project.directory.write("plain", "")
     for line in ["backup list", "backup verify", "backup prune --yes"] {
-      try await test.project.tsdb(line + " --repository " + file).expect(1, "not a directory")
+      try await test.project.tsdb(line + " --repository " + file).expect(64, "not a directory")
     }
   }
 

@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-fast test-matrix test-faults bench-migrate bench-backup lint format docs man install clean
+.PHONY: help up build test test-fast test-matrix test-faults fuzz bench-migrate bench-backup lint format docs man install clean
 
 PREFIX ?= /usr/local
 # The servers that `make test-matrix` runs the server-level tests on.
@@ -44,6 +44,14 @@ test-faults: ## the full count of kills, of tsdb, of backends and of servers
 	@scripts/require-swift
 	@scripts/install-packages build server test
 	TSDB_FAULTS=$${TSDB_FAULTS:-full} scripts/run-tests --filter FaultTests
+
+RUNS ?= 1000000
+fuzz: ## the readers of archives and manifests, RUNS inputs each
+	@scripts/require-swift
+	@scripts/install-packages build
+	scripts/fuzz contents $(RUNS)
+	scripts/fuzz manifest $(RUNS)
+	scripts/fuzz custom $(RUNS)
 
 bench-migrate: build ## speed beside psql, dbmate and Sqitch, in one run
 	@scripts/install-packages bench

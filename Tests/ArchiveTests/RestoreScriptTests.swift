@@ -9,7 +9,9 @@ struct RestoreScriptTests {
     let cluster = try await PostgresCluster.shared
     let version = try await PgDump.majorVersion(cluster) * 10000
     try await RichDatabase.with { database in
-      for dumped in [[], ["--clean", "--create"], ["--schema-only"], ["--load-via-partition-root"]] {
+      var dumps = [[], ["--clean", "--create"], ["--schema-only"], ["--load-via-partition-root"]]
+      if version >= 180000 { dumps.append(["--statistics"]) }
+      for dumped in dumps {
         let files = try TemporaryDirectory()
         let path = try await PgDump.dump(database, ["-Fd"] + dumped, into: files)
         let contents = try ArchiveDirectory(opening: path).contents()
@@ -26,6 +28,27 @@ struct RestoreScriptTests {
             ours, Self.statements(theirs), "\(dumped) \(arguments)")
         }
       }
+    }
+  }
+
+  @Test func `text stays in the archive's encoding`() async throws {
+    try await withDatabase(options: "encoding 'LATIN1' locale 'C'") { database in
+      try await database.execute(#"create table "größe" (a text); insert into "größe" values ('ä')"#)
+      let files = try TemporaryDirectory()
+      let source = try await ArchiveSource(opening: PgDump.dump(database, ["-Fc"], into: files))
+      #expect(source.encoding == "LATIN1")
+      let script = try RestoreScript(source.contents, options: RestoreScript.Options())
+      let settings = script.sessionSettings(serverVersion: 150000)
+      #expect(settings.contains(Array("SET client_encoding = 'LATIN1';".utf8)))
+      let name = Array("\"gr".utf8) + [0xf6, 0xdf] + Array("e\"".utf8)
+      var session = RestoreSession(script)
+      let table = try #require(script.entries.first { $0.kind == "TABLE" })
+      let statements = try session.statements(of: table)
+      #expect(statements.last == Array("ALTER TABLE public.".utf8) + name + Array(" OWNER TO postgres;".utf8))
+      let data = try #require(script.entries.first { $0.kind == "TABLE DATA" })
+      var rows: [UInt8] = []
+      try source.readData(of: data) { rows += $0 }
+      #expect(rows == [0xe4, 10])
     }
   }
 

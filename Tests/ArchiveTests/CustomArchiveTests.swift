@@ -60,6 +60,18 @@ struct CustomArchiveTests {
     #expect(noticed > bits.count / 10)
   }
 
+  /// The file takes no room, and reading it none either.
+  @Test func `a text of a gigabyte of zeros is refused at its first block`() throws {
+    let files = try TemporaryDirectory()
+    let bytes = try Self.archive("small15")
+    // The database's name stands behind seven numbers.
+    let place = try #require(bytes.lastRange(of: [5, 0, 0, 0] + Array("small".utf8)))
+    let path = try files.write("a", bytes: Array(bytes.prefix(place)) + [255, 255, 255, 63])
+    truncate(path, 1 << 40)
+    let error = #expect(throws: ArchiveError.self) { try ArchiveSource(opening: path) }
+    #expect(error?.detail?.contains("a text with a zero byte") == true)
+  }
+
   /// An archive whose entry says that its data is somewhere else.
   @Test func `an offset outside the data is refused`() throws {
     let files = try TemporaryDirectory()

@@ -41,6 +41,7 @@ struct FileInput: ByteInput {
       let part = unread.prefix(count - bytes.count)
       bytes.append(contentsOf: buffer.bytes[part])
       unread = part.upperBound..<unread.upperBound
+      if buffer.bytes[part].contains(0) { break }
     }
     return bytes
   }

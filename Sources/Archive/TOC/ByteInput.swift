@@ -7,7 +7,8 @@ protocol ByteInput {
 
   /// The next byte; nil at the end.
   mutating func next() throws(ArchiveError) -> UInt8?
-  /// The next `count` bytes, which is at most ``remaining``; nil when the end comes before.
+  /// The next `count` bytes, which is at most ``remaining``; nil when the end comes before. They may
+  /// end early with a block that has a zero byte, which no text has: a sparse file costs no memory.
   mutating func next(_ count: Int) throws(ArchiveError) -> [UInt8]?
 }
 

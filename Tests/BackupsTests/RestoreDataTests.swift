@@ -29,7 +29,8 @@ import Testing
   ) async throws -> RestoreReport {
     let options = RestoreOptions(target: .new(""), jobs: 2, historySchema: "tsdb")
     return try await RestoreDataRun(
-      source: try RestoreSource(opening: archive), settings: settings, options: options, acceptsRows: acceptsRows
+      source: try RestoreSource(opening: archive), settings: settings, options: options,
+      acceptsRows: acceptsRows
     ) { _ in }.run()
   }
 
@@ -44,7 +45,8 @@ import Testing
       #expect(report.rows == 2100)
       #expect(report.checked == "content")
       let facts = try await other.rows(
-        "select (select count(*) from a), (select count(*) from c), (select last_value from s), convert_from(lo_get(4711), 'UTF8')")
+        "select (select count(*) from a), (select count(*) from c), (select last_value from s), convert_from(lo_get(4711), 'UTF8')"
+      )
       #expect(facts == [["500", "900", "42", "large"]])
 
       // A second time they are refused, or added where that is wanted and possible.
@@ -60,12 +62,15 @@ import Testing
   @Test(.database) func `are refused where foreign keys form a circle, unless one can wait`() async throws {
     let database = try #require(TestDatabase.current)
     try await database.execute(Self.schema + Self.rows + Self.keys)
-    try await database.execute("update a set parent = null; alter table a add constraint a_c foreign key (id) references c not valid")
+    try await database.execute(
+      "update a set parent = null; alter table a add constraint a_c foreign key (id) references c not valid")
     let directory = try TemporaryDirectory()
     let archive = try await database.dump(directory)
     try await withDatabase { other in
       try await other.execute(
-        Self.schema + Self.keys + "alter table a add constraint a_c foreign key (id) references c not valid; insert into c select 0, null; delete from c")
+        Self.schema + Self.keys
+          + "alter table a add constraint a_c foreign key (id) references c not valid; insert into c select 0, null; delete from c"
+      )
       do {
         _ = try await load(archive, other.settings)
         Issue.record("loaded")

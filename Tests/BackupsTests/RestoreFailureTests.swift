@@ -25,7 +25,9 @@ import Testing
     }
   }
 
-  @Test(.database) func `names all that stands in its way at once, with remedies, and makes nothing`() async throws {
+  @Test(.database) func `names all that stands in its way at once, with remedies, and makes nothing`()
+    async throws
+  {
     let database = try #require(TestDatabase.current)
     let role = "missing_\(database.name)"
     try await database.execute(
@@ -37,7 +39,8 @@ import Testing
     let directory = try TemporaryDirectory()
     let archive = try await database.dump(directory)
     try await database.execute(
-      "drop owned by \"\(role)\" cascade; drop owned by \"\(role) 2\" cascade; drop role \"\(role)\", \"\(role) 2\"")
+      "drop owned by \"\(role)\" cascade; drop owned by \"\(role) 2\" cascade; drop role \"\(role)\", \"\(role) 2\""
+    )
     let taken = database.name("taken")
     try await database.cluster.connect().run { _ = try $0.execute("create database \(taken)") }
     let error = try await failure { try await database.restore(archive, into: taken) }
@@ -45,7 +48,8 @@ import Testing
     #expect(error.detail?.contains("database \"\(taken)\" exists already.") == true)
     #expect(error.detail?.contains("roles \"\(role)\", \"\(role) 2\" do not exist.") == true)
     #expect(error.detail?.hasSuffix("Nothing was changed.") == true)
-    #expect(error.hint?.contains("create role \"\(role)\" nologin; create role \"\(role) 2\" nologin;") == true)
+    #expect(
+      error.hint?.contains("create role \"\(role)\" nologin; create role \"\(role) 2\" nologin;") == true)
     let others = try await database.others()
     #expect(others == [taken])
     try await database.dropDatabase(taken)
@@ -60,7 +64,9 @@ import Testing
     try await database.dropDatabase(name)
     _ = try await database.restore(archive, into: name) { $0.createsMissingRoles = true }
     let owner = try await database.cluster.connect(database: name).run { connection in
-      try connection.query("select pg_get_userbyid(relowner), rolcanlogin from pg_class join pg_roles r on r.oid = relowner where relname = 'counter'").rows()
+      try connection.query(
+        "select pg_get_userbyid(relowner), rolcanlogin from pg_class join pg_roles r on r.oid = relowner where relname = 'counter'"
+      ).rows()
     }
     #expect(owner == [["\(role) 2", "f"]])
     try await database.dropDatabase(name)
@@ -168,12 +174,15 @@ import Testing
     }
   }
 
-  @Test(.database) func `is what the next one drops when it was killed, but not one that runs`() async throws {
+  @Test(.database) func `is what the next one drops when it was killed, but not one that runs`() async throws
+  {
     let database = try #require(TestDatabase.current)
     try await database.execute(Self.shop)
     let directory = try TemporaryDirectory()
     let archive = try await database.dump(directory)
-    let (dead, running, unmarked) = (database.name("dead"), database.name("running"), database.name("unmarked"))
+    let (dead, running, unmarked) = (
+      database.name("dead"), database.name("running"), database.name("unmarked")
+    )
     let other = database.cluster.connect()
     try await other.run { connection in
       for name in [dead, running, unmarked] { _ = try connection.execute("create database \(name)") }
@@ -217,7 +226,8 @@ import Testing
         """
         select (select count(*) from app.orders), (select max(id) from app.orders), to_regclass('app.other'),
           (select count(*) from pg_indexes where schemaname = 'app')
-        """).rows()
+        """
+      ).rows()
     }
     #expect(facts == [["3", "3", nil, "2"]])
     try await database.dropDatabase(name)

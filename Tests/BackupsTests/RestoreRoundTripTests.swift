@@ -8,11 +8,11 @@ import Testing
 
 /// Archives that pg_dump wrote, restored by us.
 @Suite struct `a restored archive of pg_dump` {
-  @Test(arguments: BackupFixture.Kind.allCases)
-  func `is the database that was dumped`(kind: BackupFixture.Kind) async throws {
+  @Test(arguments: BackupFixture.Kind.allCases, ["-Fd", "-Fc"])
+  func `is the database that was dumped`(kind: BackupFixture.Kind, format: String) async throws {
     try await withBackupFixture(kind) { database in
       let directory = try TemporaryDirectory()
-      let archive = try await database.dump(directory)
+      let archive = try await database.dump(directory, [format])
       let name = database.name("copy")
       let report = try await database.restore(archive, into: name)
       #expect(report.checked == "content")

@@ -17,11 +17,12 @@ final class RestoreEvents: Sendable {
 }
 
 extension TestDatabase {
-  /// Dumps the database with pg_dump into a new directory archive.
+  /// Dumps the database with pg_dump, in directory format unless the options say otherwise.
   func dump(_ directory: TemporaryDirectory, _ options: [String] = []) async throws -> FilePath {
     let path = directory.path("archive")
     let run = try ToolRun(
-      executable: cluster.executable("pg_dump"), ["-Fd", "-f", path] + options,
+      executable: cluster.executable("pg_dump"),
+      [options.contains("-Fc") ? "-Fc" : "-Fd", "-f", path] + options,
       environment: settings.toolEnvironment)
     let result = try await run.finish(within: .seconds(300))
     guard result.exitStatus == 0 else { throw TestSupportError("pg_dump: \(result)") }
@@ -67,11 +68,13 @@ extension TestDatabase {
     let repository = try BackupRepository(creating: FilePath(directory.path("backups")))
     let run = BackupRun(
       settings: settings, repository: repository,
-      options: BackupOptions(jobs: jobs, compression: .isal(level: 2), historySchema: "tsdb", tool: "tsdb test"),
+      options: BackupOptions(
+        jobs: jobs, compression: .isal(level: 2), historySchema: "tsdb", tool: "tsdb test"),
       projectFiles: [:],
       programs: { _, settings in
         DumpProgram(
-          pgDump: FilePath(cluster.executable("pg_dump")), pgDumpAll: FilePath(cluster.executable("pg_dumpall")),
+          pgDump: FilePath(cluster.executable("pg_dump")),
+          pgDumpAll: FilePath(cluster.executable("pg_dumpall")),
           version: "test", environment: try settings.childEnvironment(),
           connectionString: try settings.childConnectionString())
       }

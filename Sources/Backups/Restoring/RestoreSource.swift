@@ -36,9 +36,10 @@ public final class RestoreSource: Sendable {
   }
 
   private static func isBackup(_ path: FilePath) throws(BackupError) -> Bool {
+    // An archive in custom format is a file.
+    guard let directory = try? ArchiveDirectory(opening: path.string) else { return false }
     do {
-      return try ArchiveDirectory.isDirectory(path.string)
-        && ArchiveDirectory(opening: path.string).contains(ManifestFile.name)
+      return try directory.contains(ManifestFile.name)
     } catch {
       throw unusable(error)
     }

@@ -39,7 +39,8 @@ public enum FixtureInstallation {
     let paths = answer.standardOutput.split(separator: "\n").map(String.init)
     guard answer.exitStatus == 0, paths.count == 2 else { throw TestSupportError("\(program): \(answer)") }
     let (binaries, shared) = (paths[0], paths[1])
-    let prefix = commonDirectory(binaries, shared)
+    // Two levels more, for installations that look for their libraries beside themselves.
+    let prefix = commonDirectory(binaries, shared).split(separator: "/").dropLast(2).map { "/" + $0 }.joined()
     let root = try TestRoot.shared.makeDirectory()
     let files = FileManager.default
     let newBinaries = root + binaries.dropFirst(prefix.count)
@@ -49,6 +50,9 @@ public enum FixtureInstallation {
     try files.createSymbolicLink(
       atPath: parent + "/lib",
       withDestinationPath: (binaries as NSString).deletingLastPathComponent + "/lib")
+    for name in try files.contentsOfDirectory(atPath: prefix + "/") where name.hasSuffix(".libs") {
+      try files.createSymbolicLink(atPath: root + "/" + name, withDestinationPath: prefix + "/" + name)
+    }
     let newShared = root + shared.dropFirst(prefix.count)
     try link(contentsOf: shared, into: newShared, except: "extension")
     try link(contentsOf: shared + "/extension", into: newShared + "/extension", except: nil)

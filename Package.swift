@@ -177,7 +177,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Postgres", "Backups", "TestSupport", "tsdb",
+        "Postgres", "Archive", "Backups", "TestSupport", "tsdb",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       exclude: ["Golden"],

@@ -40,7 +40,7 @@ public final class ArchiveDirectory: Sendable {
   deinit { try? descriptor.close() }
 
   /// Whether a directory is at the path; links are followed, for the person named it.
-  static func isDirectory(_ path: String) -> Bool {
+  public static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return fstatat(AT_FDCWD, path, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }

@@ -109,7 +109,7 @@ let package = Package(
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Archive",
+        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Archive", "Compression",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
         .product(name: "SystemPackage", package: "swift-system"),
@@ -171,7 +171,8 @@ let package = Package(
     // Pure values of the migrations and the operations.
     .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
     .testTarget(
-      name: "OperationsTests", dependencies: ["Operations", "Backups", "Migrations", "Postgres", "TestSupport"],
+      name: "OperationsTests",
+      dependencies: ["Operations", "Backups", "Migrations", "Postgres", "TestSupport"],
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(

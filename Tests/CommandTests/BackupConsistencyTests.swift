@@ -13,7 +13,7 @@ import Testing
       try await database.execute(
         """
         create table account (id integer primary key, balance bigint not null, filler text not null);
-        insert into account select i, 1000, repeat(md5(i::text), 12) from generate_series(1, 300000) i;
+        insert into account select i, 1000, repeat(md5(i::text), 12) from generate_series(1, 150000) i;
         create table journal (id bigint generated always as identity, source integer, target integer, amount integer);
         create table touched (id integer primary key, t text);
         insert into touched select i, 'x' from generate_series(1, 1000) i
@@ -43,7 +43,7 @@ import Testing
       for (name, rows) in theirs { #expect(ours[name] == rows, "the rows of \(name) differ") }
       let balances = try #require(ours.first { $0.key.contains("account") }).value
         .compactMap { Int($0.split(separator: "\t")[1]) }
-      #expect(balances.count == 300_000 && balances.reduce(0, +) == 300_000_000)
+      #expect(balances.count == 150_000 && balances.reduce(0, +) == 150_000_000)
     }
   }
 
@@ -97,8 +97,8 @@ private final class Writers: Sendable {
         group.addTask { [state] in
           var generator = SeededGenerator(seed: UInt64(index + 1))
           while !state.isStopped {
-            let source = Int.random(in: 1...300_000, using: &generator)
-            let target = Int.random(in: 1...300_000, using: &generator)
+            let source = Int.random(in: 1...150_000, using: &generator)
+            let target = Int.random(in: 1...150_000, using: &generator)
             let (low, high) = (min(source, target), max(source, target))
             guard low != high else { continue }
             try await session.run { connection in

@@ -131,4 +131,41 @@ struct ArchiveSourceTests {
     #expect(
       (#expect(throws: ArchiveError.self) { try ArchiveSource(opening: files.path("x")) })?.kind == .missing)
   }
+
+  @Test func `a compressed table of contents is read, but not beside a plain one`() async throws {
+    let files = try TemporaryDirectory()
+    let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let bytes = try PgDump.bytes(tests.appendingPathComponent("Fuzz/Corpus/contents/15.dat").path)
+    try files.write("a/toc.dat", bytes: bytes)
+    let expected = try ArchiveSource(opening: files.path("a")).contents
+    #expect(expected.bytes() == bytes)
+    let gzip = try await ToolRun(
+      executable: "gzip", ["-k", files.path("a/toc.dat")], environment: ["PATH": "/usr/bin:/bin"]
+    ).finish()
+    #expect(gzip.exitStatus == 0)
+    #expect(throws: ArchiveError.self) { try ArchiveSource(opening: files.path("a")) }
+    try FileManager.default.removeItem(atPath: files.path("a/toc.dat"))
+    #expect(try ArchiveSource(opening: files.path("a")).contents == expected)
+    let compressed = try PgDump.bytes(files.path("a/toc.dat.gz"))
+    for bad in [compressed + [0], compressed.dropLast(), []] {
+      try files.write("a/toc.dat.gz", bytes: Array(bad))
+      #expect(
+        (#expect(throws: ArchiveError.self) { try ArchiveSource(opening: files.path("a")) })?.kind == .damaged
+      )
+    }
+  }
+
+  @Test(.database) func `INSERT statements instead of rows are refused with what to do`() async throws {
+    let database = try #require(TestDatabase.current)
+    try await database.execute("create table t as select 1 as a")
+    let files = try TemporaryDirectory()
+    for format in ["-Fd", "-Fc"] {
+      let path = try await PgDump.dump(database, [format, "--inserts"], into: files, name: format)
+      let source = try ArchiveSource(opening: path)
+      let entry = try #require(source.contents.entries.first { $0.hasData })
+      let error = #expect(throws: ArchiveError.self) { try source.readData(of: entry) { _ in } }
+      #expect(error?.kind == .unsupported)
+      #expect(error?.hint?.contains("pg_restore") == true)
+    }
+  }
 }

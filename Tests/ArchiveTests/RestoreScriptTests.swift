@@ -31,6 +31,24 @@ struct RestoreScriptTests {
     }
   }
 
+  @Test func `structure and content are told apart as pg_restore does`() async throws {
+    let cluster = try await PostgresCluster.shared
+    try await RichDatabase.with { database in
+      let files = try TemporaryDirectory()
+      let path = try await PgDump.dump(database, ["-Fd"], into: files)
+      let script = try RestoreScript(ArchiveDirectory(opening: path).contents())
+      for (option, isContent) in [("--schema-only", false), ("--data-only", true)] {
+        let list = try await PgDump.run(cluster, "pg_restore", ["--list", option, path])
+        let theirs = list.split(separator: "\n").compactMap {
+          $0.first == ";" ? nil : Int32($0.prefix { $0 != ";" })
+        }
+        let ours = script.entries.filter { $0.isContent == isContent }.map(\.dumpID)
+        #expect(Set(theirs) == Set(ours), "\(option): \(Set(theirs).symmetricDifference(ours).sorted())")
+        #expect(ours.count > 20)
+      }
+    }
+  }
+
   @Test func `text stays in the archive's encoding`() async throws {
     try await withDatabase(options: "encoding 'LATIN1' locale 'C'") { database in
       try await database.execute(#"create table "größe" (a text); insert into "größe" values ('ä')"#)

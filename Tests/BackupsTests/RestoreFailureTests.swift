@@ -183,13 +183,20 @@ import Testing
     let (dead, running, unmarked) = (
       database.name("dead"), database.name("running"), database.name("unmarked")
     )
+    // Its mark came with a dump of another database.
+    let carried = database.name("carried")
     let other = database.cluster.connect()
     try await other.run { connection in
-      for name in [dead, running, unmarked] { _ = try connection.execute("create database \(name)") }
+      for name in [dead, running, unmarked, carried] { _ = try connection.execute("create database \(name)") }
       for name in [dead, running] {
-        let mark = RestoreMark(state: .unfinished, source: "x", time: "t", runner: "process 1 on here")
+        let oid = try connection.query("select oid from pg_database where datname = $1", [name]).integer(0, 0)
+        let mark = RestoreMark(
+          state: .unfinished, source: "x", time: "t", runner: "process 1 on here", oid: try #require(oid))
         _ = try connection.execute("comment on database \(name) is \(Quoting.literal(mark.text))")
       }
+      let stranger = RestoreMark(
+        state: .unfinished, source: "x", time: "t", runner: "process 1 on here", oid: 1)
+      _ = try connection.execute("comment on database \(carried) is \(Quoting.literal(stranger.text))")
       let isTaken = try RestoreLock.take(running, on: connection)
       #expect(isTaken)
     }
@@ -198,9 +205,9 @@ import Testing
     let report = try await database.restore(archive, into: name, events: events)
     #expect(report.removedLeftovers.filter { $0.hasPrefix(database.name) } == [dead])
     let others = try await database.others()
-    #expect(Set(others) == [running, unmarked, name])
+    #expect(Set(others) == [running, unmarked, carried, name])
     await other.close()
-    for name in [running, unmarked, name] { try await database.dropDatabase(name) }
+    for name in [running, unmarked, carried, name] { try await database.dropDatabase(name) }
   }
 
   @Test(.database) func `is no more than its tables, with what belongs to them`() async throws {

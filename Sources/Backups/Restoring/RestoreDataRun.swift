@@ -56,7 +56,7 @@ public struct RestoreDataRun: Sendable {
     script.noPrivileges = !options.selection.includesPrivileges
     let work = RestoreWork(
       source: source, plan: plan, script: try RestoreScript(source.toc, options: script), clock: clock,
-      report: report)
+      isCompared: options.check == .content, report: report)
     report(.phase(.verify))
     try await clock.measure(.verify) {
       try await source.verify(jobs: options.jobs) { [report] in

@@ -31,8 +31,6 @@ struct RestoreDatabase: Sendable {
   static func make(
     _ name: String, like wanted: RestoredDatabase, source: String, on control: Session
   ) async throws -> RestoreDatabase {
-    let mark = RestoreMark(
-      state: .unfinished, source: source, time: UTCTime.now.description, runner: runner)
     return try await control.run { connection in
       guard try RestoreLock.take(name, on: connection) else {
         throw BackupError(
@@ -42,20 +40,26 @@ struct RestoreDatabase: Sendable {
       let number = count.add(1, ordering: .relaxed).newValue
       let first = RestoreName.new(time: UTCTime.now.compact, process: getpid(), number: number)
       _ = try RestoreLock.take(first, on: connection)
+      let made: RestoreDatabase
       do {
         try connection.execute(wanted.createStatement(first, serverVersion: connection.serverVersion))
+        let oid = try connection.query("select oid from pg_catalog.pg_database where datname = $1", [first])
+        let mark = RestoreMark(
+          state: .unfinished, source: source, time: UTCTime.now.description, runner: runner,
+          oid: oid.integer(0, 0) ?? 0)
         try connection.execute(
           """
           begin; comment on database \(Quoting.identifier(first)) is \(Quoting.literal(mark.text));
           alter database \(Quoting.identifier(first)) rename to \(Quoting.identifier(name)); commit
           """)
+        made = RestoreDatabase(name: name, control: control, mark: mark)
       } catch {
         _ = try? connection.execute("rollback")
         _ = try? connection.execute("drop database if exists \(Quoting.identifier(first))")
         throw error
       }
       try RestoreLock.release(first, on: connection)
-      return RestoreDatabase(name: name, control: control, mark: mark)
+      return made
     }
   }
 
@@ -126,7 +130,8 @@ struct RestoreDatabase: Sendable {
   /// Drops it, or marks it as kept; says which.
   func abandon(keeping isKept: Bool) async -> String {
     let identifier = Quoting.identifier(name)
-    let kept = RestoreMark(state: .failed, source: mark.source, time: mark.time, runner: mark.runner)
+    let kept = RestoreMark(
+      state: .failed, source: mark.source, time: mark.time, runner: mark.runner, oid: mark.oid)
     do {
       return try await control.run { connection in
         if isKept {

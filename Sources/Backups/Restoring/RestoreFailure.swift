@@ -41,7 +41,8 @@ enum RestoreFailure {
     let explained = isCancelled ? BackupError(.interrupted, "interrupted") : BackupFailure.explain(error)
     return BackupError(
       explained.kind, explained.message,
-      detail: [explained.detail, outcome].compactMap { $0 }.joined(separator: "\n"), hint: explained.hint,
+      detail: explained.detail.map { $0.hasSuffix(outcome) ? $0 : "\($0)\n\(outcome)" } ?? outcome,
+      hint: explained.hint,
       sqlState: explained.sqlState)
   }
 }

@@ -22,8 +22,11 @@ public struct RestoreMark: Sendable, Equatable {
   public let time: String
   /// Who runs it, for people.
   public let runner: String
+  /// The database's own object id: a comment that a dump carried elsewhere is no mark.
+  public let oid: Int
 
-  public init(state: State, source: String, time: String, runner: String) {
+  public init(state: State, source: String, time: String, runner: String, oid: Int) {
+    self.oid = oid
     self.state = state
     self.source = source
     self.time = time
@@ -34,9 +37,11 @@ public struct RestoreMark: Sendable, Equatable {
   private static let failedPrefix = "tsdb restore that failed, of "
   private static let finishedPrefix = "restored by tsdb from "
 
-  /// The mark in a comment; nil where it is none.
-  public init?(comment: String?) {
-    guard let comment else { return nil }
+  /// The mark in a comment; nil where it is none, or that of another database.
+  public init?(comment: String?, of oid: Int) {
+    let end = "; database \(oid)"
+    guard let marked = comment, marked.hasSuffix(end) else { return nil }
+    let comment = marked.dropLast(end.count)
     for (state, prefix, between) in [
       (State.unfinished, Self.unfinishedPrefix, "; started "), (.failed, Self.failedPrefix, "; started "),
       (.finished, Self.finishedPrefix, "; state of "),
@@ -47,18 +52,21 @@ public struct RestoreMark: Sendable, Equatable {
       else { return nil }
       self.init(
         state: state, source: String(rest[..<first.lowerBound]),
-        time: String(rest[first.upperBound..<second.lowerBound]), runner: String(rest[second.upperBound...]))
+        time: String(rest[first.upperBound..<second.lowerBound]), runner: String(rest[second.upperBound...]),
+        oid: oid)
       return
     }
     return nil
   }
 
   public var text: String {
-    switch state {
-    case .unfinished: "\(Self.unfinishedPrefix)\(source); started \(time); run by \(runner)"
-    case .failed: "\(Self.failedPrefix)\(source); started \(time); run by \(runner)"
-    case .finished: "\(Self.finishedPrefix)\(source); state of \(time); run by \(runner)"
-    }
+    let (prefix, between) =
+      switch state {
+      case .unfinished: (Self.unfinishedPrefix, "started")
+      case .failed: (Self.failedPrefix, "started")
+      case .finished: (Self.finishedPrefix, "state of")
+      }
+    return "\(prefix)\(source); \(between) \(time); run by \(runner); database \(oid)"
   }
 }
 
@@ -126,19 +134,23 @@ public struct RestoreLeftover: Sendable, Equatable {
   ) throws(PostgresError) -> [RestoreLeftover] {
     let rows = try connection.query(
       """
-      select datname, pg_catalog.shobj_description(oid, 'pg_database') from pg_catalog.pg_database
+      select datname, pg_catalog.shobj_description(oid, 'pg_database'), oid from pg_catalog.pg_database
       where not datistemplate and pg_catalog.pg_has_role(datdba, 'USAGE') order by datname
       """)
     var removed: [RestoreLeftover] = []
     for row in 0..<rows.rowCount {
-      let (name, mark) = (rows.text(row, 0), RestoreMark(comment: rows[row, 1]))
+      let (name, mark) = (
+        rows.text(row, 0), RestoreMark(comment: rows[row, 1], of: rows.integer(row, 2) ?? 0)
+      )
       guard isUnfinished(name, mark) else { continue }
       guard try RestoreLock.take(name, on: connection) else { continue }
       // Another run may have finished it between the list and the lock.
       let comment = try connection.query(
-        "select pg_catalog.shobj_description(oid, 'pg_database') from pg_catalog.pg_database where datname = $1",
+        "select pg_catalog.shobj_description(oid, 'pg_database'), oid from pg_catalog.pg_database where datname = $1",
         [name])
-      if comment.rowCount == 1, isUnfinished(name, RestoreMark(comment: comment[0, 0])) {
+      if comment.rowCount == 1,
+        isUnfinished(name, RestoreMark(comment: comment[0, 0], of: comment.integer(0, 1) ?? 0))
+      {
         if !isDryRun {
           try connection.execute("drop database if exists \(Quoting.identifier(name)) with (force)")
         }

@@ -75,6 +75,7 @@ public struct RestoreServerFacts: Sendable, Equatable {
   public var isSuperuser = false
   public var canCreateDatabases = false
   public var roles: Set<String> = []
+  public var superusers: Set<String> = []
   /// Roles that the own one is a member of.
   public var memberships: Set<String> = []
   public var databases: Set<String> = []
@@ -179,9 +180,12 @@ extension RestorePreflight {
         Problem(
           "role \"\(server.role)\" is no member of \(foreign.map { "\"\($0)\"" }.joined(separator: ", ")), which "
             + "own objects of the archive",
-          remedy: foreign.map {
-            "grant \(Quoting.identifier($0)) to \(Quoting.identifier(server.role));"
-          }.joined(separator: " ") + "\nor pass --no-owner, or restore as a superuser"))
+          // Nobody should be made a member of a superuser for this.
+          remedy: foreign.contains(where: server.superusers.contains)
+            ? "restore as a superuser, or pass --no-owner"
+            : foreign.map {
+              "grant \(Quoting.identifier($0)) to \(Quoting.identifier(server.role));"
+            }.joined(separator: " ") + "\nor pass --no-owner, or restore as a superuser"))
     }
   }
 

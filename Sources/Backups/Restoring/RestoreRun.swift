@@ -102,7 +102,8 @@ public struct RestoreRun: Sendable {
         try await session.run { try RestoreSettings.apply(script, isOurs: isOurs, on: $0) }
       }
       let work = RestoreWork(
-        source: source, plan: prepared.plan, script: script, clock: clock, report: report)
+        source: source, plan: prepared.plan, script: script, clock: clock,
+        isCompared: options.check == .content, report: report)
       try await perform(work, pool)
       notes += try await analyze(pool, clock)
       if options.check == .content {
@@ -174,7 +175,7 @@ public struct RestoreRun: Sendable {
       // It takes the live one's properties when it is swapped in; until then its comment says what it is.
       let mark = RestoreMark(
         state: .finished, source: source.name, time: source.manifest?.snapshot.time ?? "unknown",
-        runner: database.mark.runner)
+        runner: database.mark.runner, oid: database.mark.oid)
       return try await database.finish(owner: nil, [], encoding: encoding, comment: mark.text)
     case .new:
       return try await database.finish(

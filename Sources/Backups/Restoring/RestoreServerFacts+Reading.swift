@@ -34,6 +34,7 @@ extension RestoreServerFacts {
     freeConnections = (row.integer(0, 6) ?? Int.max - 1) + 1
     hasICU = row.isTrue(0, 7)
     roles = try Self.names("select rolname from pg_catalog.pg_roles", on: connection)
+    superusers = try Self.names("select rolname from pg_catalog.pg_roles where rolsuper", on: connection)
     memberships = try Self.names(
       "select rolname from pg_catalog.pg_roles where pg_catalog.pg_has_role(oid, 'MEMBER')", on: connection)
     databases = try Self.names("select datname from pg_catalog.pg_database", on: connection)

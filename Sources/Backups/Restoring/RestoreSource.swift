@@ -24,25 +24,42 @@ public final class RestoreSource: Sendable {
   /// - Throws: ``BackupError`` for what is no archive, is damaged or being written.
   public init(opening path: FilePath) throws(BackupError) {
     self.path = path
+    let isBackup = try Self.isBackup(path)
     do {
       archive = try ArchiveSource(opening: path.string)
       dataSizes = try Self.sizes(of: archive)
     } catch {
       throw Self.unusable(error)
     }
-    held = try Self.isBackup(path) ? try HeldBackup.open(path) : nil
+    held = isBackup ? try HeldBackup.open(path) : nil
     manifest = try held.map { held throws(BackupError) in try ManifestFile.read(in: held.directory).manifest }
     name = manifest?.id ?? path.lastComponent?.string ?? path.string
   }
 
+  /// - Throws: ``BackupError`` for a backup that is not finished, or that has lost its manifest: nothing
+  ///   could then tell whether it is whole.
   private static func isBackup(_ path: FilePath) throws(BackupError) -> Bool {
+    let name = path.lastComponent?.string ?? ""
+    for suffix in [BackupName.partialSuffix, BackupName.deletingSuffix] where name.hasSuffix(suffix) {
+      throw BackupError(
+        .invalidInput, "\"\(path)\" is not a finished backup", hint: "see \"tsdb backup list\"")
+    }
     // An archive in custom format is a file.
     guard let directory = try? ArchiveDirectory(opening: path.string) else { return false }
     do {
-      return try directory.contains(ManifestFile.name)
+      if try directory.contains(ManifestFile.name) { return true }
     } catch {
       throw unusable(error)
     }
+    guard BackupName.time(of: name) == nil else {
+      throw BackupError(
+        .failed, "the backup \"\(name)\" has lost its manifest",
+        detail: "Nothing tells whether it is whole. Nothing was restored.",
+        hint:
+          "restore another; as a last resort, pg_restore reads it as it is, or give the directory another name"
+      )
+    }
+    return false
   }
 
   private static func unusable(_ error: ArchiveError) -> BackupError {

@@ -10,6 +10,8 @@ final class RestoreWork: Sendable {
   let script: RestoreScript
   let clock: RestoreClock
   let report: RestoreReporter
+  /// Whether rows will be read again, and what is loaded has to be known.
+  private let isCompared: Bool
   private let loaded = Mutex<[Int: ContentFingerprint]>([:])
   private let meter: RestoreMeter
   private let started = Atomic<Int>(0)
@@ -21,8 +23,9 @@ final class RestoreWork: Sendable {
 
   init(
     source: RestoreSource, plan: RestorePlan, script: RestoreScript, clock: RestoreClock,
-    report: @escaping RestoreReporter
+    isCompared: Bool = true, report: @escaping RestoreReporter
   ) {
+    self.isCompared = isCompared
     self.source = source
     self.plan = plan
     self.script = script
@@ -116,7 +119,7 @@ extension RestoreWork {
     let entry = toc.entries[table.entry]
     // A backup's rows are compared with its manifest; another archive's with what was sent, and so are
     // those of several tables that are put into one.
-    let isHashed = table.manifest == nil || table.isViaRoot
+    let isHashed = isCompared && (table.manifest == nil || table.isViaRoot)
     do {
       let (fingerprint, stored) = try await session.run { [self] connection in
         let hasher = RowHasher()

@@ -137,8 +137,8 @@ extension DatabaseSwap {
       var wanted = try NameProperties(of: old.oid, on: connection),
       let present = try NameProperties(of: replacement.oid, on: connection)
     else { throw BackupError(.tryAgain, "the databases changed meanwhile", detail: "Nothing was changed.") }
-    let restored = RestoreMark(comment: present.comment)
-    guard restored?.state != .unfinished else {
+    let restored = RestoreMark(comment: present.comment, of: replacement.oid)
+    guard restored?.state != .unfinished, restored?.state != .failed else {
       throw BackupError(
         .failed, "the restore into \"\(new)\" is not finished", detail: "Nothing was changed.",
         hint: "restore again; what is left of an interrupted restore is removed by the next")
@@ -180,7 +180,7 @@ extension DatabaseSwap {
   /// in the live database when somebody renamed it by hand.
   private static func ofName(_ comment: String?, oid: Int) -> String? {
     if let kept = KeptMark(comment: comment, of: oid) { return kept.comment }
-    return RestoreMark(comment: comment) == nil ? comment : nil
+    return RestoreMark(comment: comment, of: oid) == nil ? comment : nil
   }
 
   private func perform(

@@ -1,0 +1,174 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// `tsdb restore` from end to end.
+@Suite struct `the restore command` {
+  private static let content = """
+    create table notes (id integer primary key, body text);
+    insert into notes select n, 'note ' || n from generate_series(1, 2000) n;
+    create index notes_body on notes (body);
+    """
+
+  private func databases(_ database: TestDatabase) async throws -> [String] {
+    try await database.cluster.connect().run { [name = database.name] connection in
+      try connection.query(
+        "select datname from pg_database where starts_with(datname, $1) order by 1", [name + "_"]
+      ).rows().compactMap { $0[0] }
+    }
+  }
+
+  private func drop(_ names: [String], _ database: TestDatabase) async throws {
+    try await database.cluster.connect().run { connection in
+      for name in names {
+        _ = try connection.execute("drop database if exists \(Quoting.identifier(name)) with (force)")
+      }
+    }
+  }
+
+  @Test func `restores beside the live database, and says how to swap it in`() async throws {
+    try await withProject { project, database in
+      try await database.execute(Self.content)
+      try await project.done("backup --label before")
+      try await database.execute("delete from notes")
+      let text = try await project.done("restore before")
+      let names = try await databases(database)
+      let name = try #require(names.first)
+      #expect(names.count == 1 && name.hasPrefix("\(database.name)_restore_"))
+      #expect(text.contains("every row was read again and is equal"))
+      #expect(text.contains("swap it in with: tsdb restore --swap-in \(name)"))
+      let count = try await database.cluster.connect(database: name).run {
+        try $0.query("select count(*) from notes").text(0, 0)
+      }
+      #expect(count == "2000")
+      let live = try await database.value("select count(*) from notes")
+      #expect(live == "0")
+      try await drop(names, database)
+    }
+  }
+
+  @Test func `swaps only when told, says what is lost, and can go back`() async throws {
+    try await withProject { project, database in
+      try await database.execute(Self.content)
+      try await project.done("backup")
+      try await database.execute("update notes set body = 'changed'")
+      let refused = try await project.tsdb("restore latest --swap")
+      #expect(refused.exitStatus == 64)
+      #expect(refused.standardError.contains("needs to be confirmed"))
+      #expect(refused.standardError.contains("Nothing was changed."))
+      var names = try await databases(database)
+      #expect(names == [])
+
+      let swapped = try await project.tsdb("restore latest --swap --yes")
+      #expect(swapped.exitStatus == 0, "\(swapped)")
+      #expect(swapped.standardError.contains("all writes of the last "))
+      var body = try await database.reconnected().value("select max(body) from notes")
+      #expect(body == "note 999")
+      try await project.done("restore --undo --yes")
+      body = try await database.reconnected().value("select max(body) from notes")
+      #expect(body == "changed")
+      names = try await databases(database)
+      #expect(names.count == 1)
+      try await drop(names, database)
+    }
+  }
+
+  @Test func `tells programs the phases, and what would be done`() async throws {
+    try await withProject { project, database in
+      try await database.execute(Self.content)
+      try await project.done("backup")
+      let dry = try await project.done("restore latest --into \(database.name)_x --dry-run")
+      #expect(dry.contains("would restore"))
+      let names = try await databases(database)
+      #expect(names == [])
+      let output = try await project.done("restore latest --into \(database.name)_x --json")
+      let lines = try output.split(separator: "\n").map { line in
+        try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      }
+      let result = try #require(lines.last?["restore"] as? [String: Any])
+      #expect(result["rows"] as? Int == 2000)
+      #expect(result["checked"] as? String == "content")
+      let phases = try #require(result["phases"] as? [[String: Any]]).compactMap { $0["phase"] as? String }
+      #expect(
+        phases == [
+          "verify", "preflight", "create", "pre-data", "data", "post-data", "analyze", "check", "finish",
+        ])
+      try await drop(["\(database.name)_x"], database)
+    }
+  }
+
+  @Test(arguments: [
+    "restore", "restore latest --swap --into x", "restore latest --data-only",
+    "restore latest --swap --table t",
+    "restore --undo --jobs 2", "restore latest --schema-only --data-only", "restore latest --table a.b.c",
+    "restore latest --jobs 0", "restore latest --check some",
+  ])
+  func `refuses what makes no sense`(line: String) async throws {
+    try await withProject { project, database in
+      let result = try await project.tsdb(line)
+      #expect(result.exitStatus == 64, "\(result)")
+      let names = try await databases(database)
+      #expect(names == [])
+    }
+  }
+
+  @Test func `that is interrupted drops what it made; that is killed leaves it to the next`() async throws {
+    try await withProject { project, database in
+      try await database.execute(
+        Self.content
+          + "create table big as select n, repeat(md5(n::text), 20) from generate_series(1, 150000) n;")
+      try await project.done("backup")
+      let name = "\(database.name)_x"
+      func start() throws -> ToolRun {
+        try ToolRun.start(
+          ["restore", "latest", "--into", name, "--json"], environment: project.environment(),
+          directory: project.directory.path)
+      }
+      let interrupted = try start()
+      try await interrupted.waitForOutput("\"phase\":\"data\"")
+      interrupted.send(signal: SIGINT)
+      let result = try await interrupted.finish()
+      #expect(result.exitStatus == 130, "\(result)")
+      #expect(result.standardError.contains("The new database was dropped; nothing else was changed."))
+      var names = try await databases(database)
+      #expect(names == [])
+
+      let killed = try start()
+      try await killed.waitForOutput("\"phase\":\"data\"")
+      killed.send(signal: SIGKILL)
+      _ = try await killed.finish()
+      names = try await databases(database)
+      #expect(names == [name])
+      let other = "\(database.name)_y"
+      // The server notices the death when the COPY of the killed process ends.
+      try await Task.sleep(for: .milliseconds(500))
+      let next = try await project.tsdb("restore latest --into \(other)")
+      #expect(next.exitStatus == 0, "\(next)")
+      #expect(next.standardOutput.contains("dropped \"\(name)\", left by an interrupted restore"))
+      names = try await databases(database)
+      #expect(names == [other])
+      try await drop(names, database)
+    }
+  }
+
+  @Test func `takes pg_dump's archives by their path`() async throws {
+    try await withProject { project, database in
+      try await database.execute(Self.content)
+      for format in ["-Fd", "-Fc"] {
+        let path = project.directory.path("archive\(format)")
+        let dump = try ToolRun(
+          executable: database.cluster.executable("pg_dump"), [format, "-f", path],
+          environment: database.settings.toolEnvironment)
+        let dumped = try await dump.finish()
+        #expect(dumped.exitStatus == 0, "\(dumped)")
+        let text = try await project.done("restore ./archive\(format) --into \(database.name)_x --jobs 2")
+        #expect(text.contains("1 tables, 2000 rows"))
+        try await drop(["\(database.name)_x"], database)
+      }
+      let missing = try await project.tsdb("restore ./nothing --into \(database.name)_x")
+      #expect(missing.exitStatus == 1, "\(missing)")
+      #expect(missing.standardError.contains("does not exist"))
+    }
+  }
+}

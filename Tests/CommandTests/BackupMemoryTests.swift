@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -7,7 +8,9 @@ import Testing
   /// Megabytes of the value; its COPY text is as long.
   private static let size = ProcessInfo.processInfo.environment["TSDB_FAULTS"] == "full" ? 500 : 160
 
-  @Test func `a value of hundreds of megabytes is backed up, verified and restored in bounded memory`() async throws {
+  @Test func `a value of hundreds of megabytes is backed up, verified and restored in bounded memory`()
+    async throws
+  {
     try await withBackupProject { project, database in
       try await database.execute(
         """

@@ -102,7 +102,8 @@ extension BackupRelation {
           columns: result.bytes(row, 6), isHeap: result.isTrue(row, 7),
           pages: Int64(result.integer(row, 8) ?? 0), size: Int64(result.integer(row, 9) ?? 0),
           isExtensionMember: result.isTrue(row, 10), configurationCondition: result.bytes(row, 11),
-          loadRoot: result.bytes(row, 12), schemaText: result.text(row, 2), nameText: result.text(row, 3)))
+          loadRoot: result.bytes(row, 12), schemaText: ReadableName.text(result.bytes(row, 2) ?? []),
+          nameText: ReadableName.text(result.bytes(row, 3) ?? [])))
     }
     return relations
   }

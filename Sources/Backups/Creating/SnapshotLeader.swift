@@ -113,7 +113,7 @@ struct SnapshotLeader: Sendable {
 
   /// The names as UTF-8, where the database has another encoding.
   ///
-  /// A SQL_ASCII database does not know its encoding; what is not UTF-8 there is replaced.
+  /// A SQL_ASCII database does not know its encoding, and the server converts nothing there.
   private static func texts(
     of relations: [BackupRelation], encoding: String, on connection: borrowing Connection
   ) throws -> [BackupRelation] {

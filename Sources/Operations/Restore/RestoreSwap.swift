@@ -102,9 +102,34 @@ public struct RestoreSwap: Sendable {
     }
   }
 
-  /// The database whose name is taken.
-  public func database(_ access: DatabaseAccess) throws -> String {
-    try SwapTarget(access, avoiding: [new]).database
+  /// What would be done.
+  public struct Preview: Sendable, Encodable {
+    /// The database whose name is taken.
+    public let database: String
+    public let new: String
+    /// What was restored; nil when the new database says nothing of it.
+    public let source: String?
+    /// Up to when it holds writes: UTC, ISO 8601.
+    public let stateTime: String?
+    /// Seconds since then.
+    public let age: Int64?
+  }
+
+  /// - Throws: ``BackupError`` when the server refuses to say.
+  public func preview(_ access: DatabaseAccess) async throws -> Preview {
+    let target = try SwapTarget(access, avoiding: [new])
+    let mark = try await target.perform { [new] connection in
+      let row = try connection.query(
+        """
+        select pg_catalog.shobj_description(oid, 'pg_database'), oid from pg_catalog.pg_database
+        where datname = $1
+        """, [new])
+      return RestoreMark(comment: row[0, 0], of: row.integer(0, 1) ?? 0)
+    }
+    let time = mark.flatMap { $0.time.isEmpty ? nil : $0.time }
+    return Preview(
+      database: target.database, new: new, source: mark?.source, stateTime: time,
+      age: time.flatMap { UTCTime($0) }.map { UTCTime.now - $0 })
   }
 
   /// - Throws: ``BackupError``; see ``DatabaseSwap/run(on:beside:report:)``.

@@ -107,17 +107,12 @@ extension RestoreCommand {
 
   private func swap(_ new: String, _ invocation: Invocation, _ access: DatabaseAccess) async throws {
     let operation = RestoreSwap(new: new, grace: gracePeriod)
-    let database = try operation.database(access)
+    let preview = try await operation.preview(access)
     if isDryRun {
-      invocation.print(["database": database, "new": new]) { _, _ in
-        "would give \"\(new)\" the name \"\(database)\"; nothing was changed"
-      }
+      invocation.print(preview) { preview, _ in "\(preview.question) Nothing was changed." }
       return
     }
-    try confirm(
-      "giving \"\(new)\" the name \"\(database)\"",
-      "This gives \"\(new)\" the name \"\(database)\" and ends the sessions of both; the database that has it now is kept."
-    )
+    try confirm("giving \"\(new)\" the name \"\(preview.database)\"", preview.question)
     invocation.print(try await operation.run(access, report: reporter(invocation))) { $0.text(style: $1) }
   }
 
@@ -152,7 +147,7 @@ extension RestoreCommand {
       "This drops \(counted(list.kept.count, "database")) with all data; no undo leads back.")
     let dropped = try await operation.drop(list, isForced: force, access)
     invocation.print(dropped) { dropped, _ in
-      "dropped \(counted(dropped.dropped.count, "database")), \(SizeText.text(dropped.bytes)): \(dropped.dropped.joined(separator: ", "))"
+      "dropped \(counted(dropped.dropped.count, "database")), \(ByteCount.text(dropped.bytes)): \(dropped.dropped.joined(separator: ", "))"
     }
   }
 

@@ -1,32 +1,20 @@
 import Backups
 import Operations
 
-/// A number of bytes for people.
-enum SizeText {
-  /// `8.2 MB`, in powers of 1024 as `pg_size_pretty` has them.
-  static func text(_ bytes: Int64) -> String {
-    var value = Double(bytes)
-    for unit in ["bytes", "kB", "MB", "GB", "TB"] {
-      if value < 1024 || unit == "TB" {
-        if unit == "bytes" { return "\(bytes) bytes" }
-        let tenths = Int64((value * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10) \(unit)"
-      }
-      value /= 1024
-    }
-    return "\(bytes) bytes"
-  }
+extension KeptDatabase {
+  fileprivate var age: String { ProgressLine.duration(Double(secondsAgo)) }
 }
 
-extension KeptDatabase {
-  /// `3 h 12 min`.
-  var age: String {
-    switch secondsAgo {
-    case ..<120: "\(secondsAgo) s"
-    case ..<7200: "\(secondsAgo / 60) min"
-    case ..<172_800: "\(secondsAgo / 3600) h \(secondsAgo % 3600 / 60) min"
-    default: "\(secondsAgo / 86400) days"
-    }
+extension RestoreSwap.Preview {
+  var question: String {
+    let state =
+      if let stateTime, let age {
+        "It holds the state of \(stateTime); all writes of the last \(ProgressLine.duration(Double(age))) are lost to it."
+      } else {
+        "It does not say up to when it holds writes."
+      }
+    return
+      "This gives \"\(new)\" the name \"\(database)\" and ends the sessions of both. \(state) The database that has the name now is kept."
   }
 }
 
@@ -66,7 +54,7 @@ extension RestoreKept.List {
     var table = TextTable(["DATABASE", "SIZE", "SWAPPED OUT", "AGO", "WHY", "BACKUP", "SESSIONS"])
     for kept in kept {
       table.add([
-        kept.name, kept.size.map(SizeText.text) ?? "?", String(kept.mark.at.prefix(19)) + "Z", kept.age,
+        kept.name, kept.size.map(ByteCount.text) ?? "?", String(kept.mark.at.prefix(19)) + "Z", kept.age,
         kept.isHalfDropped ? "half dropped" : kept.mark.reason == .restored ? "restore" : "undo",
         kept.mark.backup ?? "-", String(kept.sessions),
       ])

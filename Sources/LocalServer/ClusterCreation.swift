@@ -5,6 +5,8 @@ struct ClusterCreation: Sendable {
   let home: ServerHome
   let installation: ServerInstallation
   let environment: ServerEnvironment
+  /// Whether nothing needs to survive a power loss.
+  var isThrowaway = false
 
   /// The name of the cluster's superuser.
   static let superuser = "postgres"
@@ -49,7 +51,7 @@ struct ClusterCreation: Sendable {
       // The mode of the socket's directory decides who comes in, so that root and the server's
       // account need no mapping. Even a server started by hand on TCP lets nobody in.
       "--auth-local=trust", "--auth-host=reject", "--no-instructions",
-    ]
+    ] + (isThrowaway ? ["--no-sync"] : [])
   }
 
   private func failure(_ result: ServerCommand.Result) -> LocalServerError {

@@ -49,13 +49,13 @@ extension LocalServer {
     }
     try PrivateFiles.removeTree(home.layout.removedData)
     let existingMajor = try ClusterCreation.existingMajor(home.layout)
-    let installation = try ServerInstallation.choose(
-      among: InstallationSearch(environment: options.environment).installations(), clusterMajor: existingMajor
-    )
+    let installation = try installation(clusterMajor: existingMajor)
     try ensureDirectories(home)
     var notices: [String] = []
     if existingMajor == nil {
-      let creation = ClusterCreation(home: home, installation: installation, environment: options.environment)
+      let creation = ClusterCreation(
+        home: home, installation: installation, environment: options.environment,
+        isThrowaway: options.isThrowaway)
       notices = try creation.run(holding: lock)
     } else {
       try PrivateFiles.removeTree(home.layout.partialData)
@@ -63,11 +63,20 @@ extension LocalServer {
     home = try remember(installation, home)
     let socketDirectory = try ensureSocketDirectory(home)
     try PrivateFiles.write(
-      ServerSettings.text(socketDirectory: socketDirectory.string), to: home.layout.settings,
+      ServerSettings.text(socketDirectory: socketDirectory.string, isThrowaway: options.isThrowaway),
+      to: home.layout.settings,
       mode: [.ownerReadWrite, .groupRead, .otherRead])
     let child = try postmaster.spawn(installation, environment: options.environment)
     _ = try postmaster.waitUntilReady(child: child, timeout: options.startTimeout)
     return try result(existingMajor == nil ? .created : .started, home, database, notices: notices)
+  }
+
+  private func installation(clusterMajor: Int?) throws(LocalServerError) -> ServerInstallation {
+    if let wanted = options.installation, clusterMajor == nil || clusterMajor == wanted.version.major {
+      return wanted
+    }
+    return try ServerInstallation.choose(
+      among: InstallationSearch(environment: options.environment).installations(), clusterMajor: clusterMajor)
   }
 
   private func result(

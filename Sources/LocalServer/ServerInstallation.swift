@@ -47,6 +47,18 @@ extension ServerInstallation {
         + "or set TSDB_PG_BINDIR to its bin directory")
   }
 
+  /// The installation to restore data of a server of `major` on: one of the same major version, else of
+  /// the nearest newer one, newest minor first; nil when there is none, because an older server may not
+  /// know all that is in the data.
+  public static func choose(
+    among installations: [ServerInstallation], forDataOf major: Int
+  ) -> ServerInstallation? {
+    let usable = installations.filter { $0.version.major >= max(major, oldestMajor) }
+    let released = usable.filter(\.version.preRelease.isEmpty)
+    guard let nearest = (released.isEmpty ? usable : released).map(\.version.major).min() else { return nil }
+    return newest(of: usable.filter { $0.version.major == nearest })
+  }
+
   private static func newest(of installations: [ServerInstallation]) -> ServerInstallation? {
     // max(by:) returns the last of equals; the first is wanted.
     installations.reduce(nil as ServerInstallation?) { best, next in

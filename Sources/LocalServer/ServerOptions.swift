@@ -8,6 +8,10 @@ public struct ServerOptions: Sendable {
   public var startTimeout: Duration
   /// How long to wait for another command that starts or stops the same server.
   public var lockTimeout: Duration
+  /// What a new cluster is made with; nil for the newest that is installed.
+  public var installation: ServerInstallation?
+  /// Whether the data may be lost at any crash, for speed.
+  public var isThrowaway = false
 
   public init(
     environment: ServerEnvironment = .current, startTimeout: Duration = .seconds(60),

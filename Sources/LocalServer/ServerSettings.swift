@@ -4,7 +4,27 @@
 enum ServerSettings {
   /// - Parameter socketDirectory: plain enough to stand in single quotes; see
   ///   ``ServerLayout/isUsableForSocket(_:)``.
-  static func text(socketDirectory: String) -> String {
+  static func text(socketDirectory: String, isThrowaway: Bool = false) -> String {
+    isThrowaway ? text(socketDirectory) + throwaway : text(socketDirectory)
+  }
+
+  /// Later lines win.
+  private static let throwaway = """
+
+    # Its data is thrown away: nothing is written twice, or waited for.
+    fsync = off
+    synchronous_commit = off
+    full_page_writes = off
+    wal_level = minimal
+    max_wal_senders = 0
+    max_wal_size = 2GB
+    checkpoint_timeout = 1h
+    autovacuum = off
+    cluster_name = 'tsdb proof'
+
+    """
+
+  private static func text(_ socketDirectory: String) -> String {
     """
     # Written by tsdb at every start. Change settings with ALTER SYSTEM.
     include 'data/postgresql.conf'

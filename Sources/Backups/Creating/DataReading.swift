@@ -23,6 +23,7 @@ final class DataReading: Sendable {
   let stop: StopSignal
   let report: BackupReporter
   private let queue: DataQueue
+  private let allowance: BufferAllowance
   private let files: Mutex<[Int: DataFileWriter]>
   private let summaries = Mutex<[Int: DataFileSummary]>([:])
 
@@ -39,6 +40,8 @@ final class DataReading: Sendable {
     self.stop = stop
     self.report = report
     queue = DataQueue(plan, workers: jobs)
+    // One for all files, so that memory is bounded however many are open at once.
+    allowance = BufferAllowance(bytes: jobs * (16 << 20))
     files = Mutex([:])
     // A worker that waits for its turn must not wait for one that will never come.
     stop.whenStopped { [weak self] in self?.abandon() }
@@ -141,7 +144,8 @@ extension DataReading {
       if let file = files[table] { return file }
       let file = try DataFileWriter(
         directory: directory, name: plan.tables[table].fileName(compression), compression: compression,
-        pieceCount: plan.tables[table].ranges.isEmpty ? nil : plan.tables[table].ranges.count)
+        pieceCount: plan.tables[table].ranges.isEmpty ? nil : plan.tables[table].ranges.count,
+        allowance: allowance)
       files[table] = file
       return file
     }

@@ -37,6 +37,7 @@ struct ContentCheck: Sendable {
     differences += try await largeObjectDifferences()
     differences += try await catalogDifferences(database)
     guard !differences.isEmpty else { return }
+    options.findings(differences.map { RestoreFinding(.difference, String($0.dropLast())) })
     let shown = differences.prefix(20)
     let rest = differences.count - shown.count
     throw BackupError(

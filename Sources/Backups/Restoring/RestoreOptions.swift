@@ -17,6 +17,10 @@ public struct RestoreOptions: Sendable {
   public var jobs: Int
   public var check: RestoreCheck
   public var analyzes: Bool
+  /// Whether the files are compared with the manifest first; not needed by a caller that has just done it.
+  public var verifiesFiles = true
+  /// Gets all that a preflight or a comparison found, before the error that names the first of it.
+  public var findings: @Sendable ([RestoreFinding]) -> Void = { _ in }
   /// Makes roles that do not exist, without the right to log in.
   public var createsMissingRoles: Bool
   /// Restores on a server that is older than the archive's.

@@ -26,10 +26,12 @@ struct RestorePreparation: Sendable {
 
   func perform() async throws -> Prepared {
     let (plan, script) = try values()
-    run.report(.phase(.verify))
-    try await clock.measure(.verify) {
-      try await source.verify(jobs: options.jobs) { [report = run.report] progress in
-        report(.progress(.verify, done: progress.done, total: progress.total))
+    if options.verifiesFiles {
+      run.report(.phase(.verify))
+      try await clock.measure(.verify) {
+        try await source.verify(jobs: options.jobs) { [report = run.report] progress in
+          report(.progress(.verify, done: progress.done, total: progress.total))
+        }
       }
     }
     run.report(.phase(.preflight))
@@ -101,7 +103,10 @@ struct RestorePreparation: Sendable {
             + (facts.isEmpty ? ": \(refusal.message)" : ": \(facts)"),
           remedy: refusal.hint))
     }
-    if let error = preflight.error { throw error }
+    if let error = preflight.error {
+      options.findings(preflight.problems.map { RestoreFinding(.obstacle, $0.message, remedy: $0.remedy) })
+      throw error
+    }
     return Prepared(
       plan: plan, script: script, name: name, database: database, settings: settings, control: control,
       missingRoles: missing, notes: preflight.notes, removedLeftovers: leftovers.map(\.name))

@@ -43,13 +43,32 @@ public struct BackupCreate: Sendable {
       projectFiles: Self.projectFiles(access.project),
       programs: { major, settings in try Self.program(major: major, settings: settings) }, report: report)
     let manifest = try await run.run()
+    let path = repository.path.appending(manifest.id)
+    await record(path, access, report)
     return Result(
-      id: manifest.id, path: repository.path.appending(manifest.id).string,
+      id: manifest.id, path: path.string,
       database: manifest.server.database.name, label: manifest.label, tables: manifest.tables.count,
       rows: manifest.tables.reduce(0) { $0 + $1.rows }, bytes: manifest.tables.reduce(0) { $0 + $1.bytes },
       size: manifest.files.reduce(0) { $0 + $1.size },
       seconds: Double((ContinuousClock.now - clock).milliseconds) / 1000,
       snapshotTime: manifest.snapshot.time, migrationHead: manifest.migrations?.head)
+  }
+
+  /// Records the finished backup in the database that it was taken of; what stands in the way is a warning.
+  private func record(_ path: FilePath, _ access: DatabaseAccess, _ report: @escaping BackupReporter) async {
+    let records = RepositoryAccess(
+      project: access.project, path: repository, settings: access.settings
+    ) { report(.warning($0, detail: $1, hint: $2)) }
+    do {
+      let backup = try HeldBackup.open(path)
+      let entry = BackupEntry(reading: backup.directory, id: backup.id)
+      await records.record { records, connection in
+        records.record(entry, at: RepositoryAccess.place(of: entry), on: connection)
+      }
+    } catch {
+      report(
+        .warning("not recorded in the database: \(error.message)", detail: error.detail, hint: nil))
+    }
   }
 
   private static func projectFiles(_ project: Project) -> [String: [UInt8]] {

@@ -48,21 +48,27 @@ public struct BackupVerify: Sendable {
     for entry in try entries(access) {
       try Task.checkCancellation()
       guard let backup = try hold(entry, access) else { continue }
-      let verification = BackupVerification(backup, jobs: jobs) { progress(backup.id, $0) }
-      let result = try await verification.run()
-      await record(result, of: backup, access)
-      results.append(
-        Result.Backup(
-          id: backup.id, path: backup.path.string, verified: result.isWhole,
-          findings: result.findings.map { Result.Finding(file: $0.path, problem: $0.problem) },
-          files: result.files, bytes: result.bytes, tables: result.tables, rows: result.rows,
-          milliseconds: result.durationMilliseconds))
+      results.append(try await verify(backup, access, progress: progress))
     }
     return Result(backups: results)
   }
 
+  /// Verifies one and records the outcome.
+  func verify(
+    _ backup: HeldBackup, _ access: RepositoryAccess, progress: @escaping ProgressReporter
+  ) async throws -> Result.Backup {
+    let verification = BackupVerification(backup, jobs: jobs) { progress(backup.id, $0) }
+    let result = try await verification.run()
+    await record(result, of: backup, access)
+    return Result.Backup(
+      id: backup.id, path: backup.path.string, verified: result.isWhole,
+      findings: result.findings.map { Result.Finding(file: $0.path, problem: $0.problem) },
+      files: result.files, bytes: result.bytes, tables: result.tables, rows: result.rows,
+      milliseconds: result.durationMilliseconds)
+  }
+
   /// - Returns: nil for one of all that is gone meanwhile.
-  private func hold(_ entry: BackupEntry, _ access: RepositoryAccess) throws(BackupError) -> HeldBackup? {
+  func hold(_ entry: BackupEntry, _ access: RepositoryAccess) throws(BackupError) -> HeldBackup? {
     do throws(BackupError) {
       return try access.hold(entry)
     } catch {
@@ -72,7 +78,7 @@ public struct BackupVerify: Sendable {
     }
   }
 
-  private func entries(_ access: RepositoryAccess) throws -> [BackupEntry] {
+  func entries(_ access: RepositoryAccess) throws -> [BackupEntry] {
     guard isAll else {
       return try (names.isEmpty ? ["latest"] : names).map { try access.entry($0, database: database) }
     }
@@ -93,13 +99,20 @@ public struct BackupVerify: Sendable {
       kind: result.isWhole ? .verified : .failed, time: .now,
       durationMilliseconds: result.durationMilliseconds, manifestSHA256: digest,
       tool: "tsdb \(Version.current)", detail: first.map { $0 + more })
+    await access.record(proof, of: backup)
+  }
+}
+
+extension RepositoryAccess {
+  /// Records a proof beside its backup, and in the configured database; what stands in the way is a warning.
+  func record(_ proof: Proof, of backup: HeldBackup) async {
     do {
       try ProofLog.append(proof, in: backup.directory)
     } catch {
-      access.warn("not recorded in \"\(backup.path)\": \(error.message)", nil, error.hint)
+      warn("not recorded in \"\(backup.path)\": \(error.message)", nil, error.hint)
     }
     let entry = BackupEntry(reading: backup.directory, id: backup.id)
-    await access.record { records, connection in
+    await record { records, connection in
       records.record(entry, at: RepositoryAccess.place(of: entry), on: connection)
     }
   }

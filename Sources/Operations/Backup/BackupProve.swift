@@ -58,6 +58,8 @@ public struct BackupProve: Sendable {
       public let findings: [Finding]
       /// Of the throwaway server, such as `15.14`; nil when there was none.
       public let serverVersion: String?
+      /// Whether the catalogue was compared, too: it can be on the same major version, for a whole database.
+      public let comparedCatalogue: Bool
       /// nil when nothing was restored to its end.
       public let restore: RestoreReport?
       /// nil when nothing was restored, or the backup knows of no migrations.

@@ -22,6 +22,7 @@ struct ProofRun: Sendable {
     var outcome: Result.Outcome
     var findings: [RestoreFinding] = []
     var serverVersion: String?
+    var comparedCatalogue = false
     var restore: RestoreReport?
     var scripts: ProofScripts?
     var notes: [String] = []
@@ -40,7 +41,8 @@ struct ProofRun: Sendable {
     Result.Backup(
       id: backup.id, path: backup.path.string, outcome: attempt.outcome, verification: files,
       findings: attempt.findings.map(Result.Finding.init), serverVersion: attempt.serverVersion,
-      restore: attempt.restore, scripts: attempt.scripts, notes: attempt.notes, kept: attempt.kept)
+      comparedCatalogue: attempt.comparedCatalogue, restore: attempt.restore, scripts: attempt.scripts,
+      notes: attempt.notes, kept: attempt.kept)
   }
 
   /// nil where there is nothing to say for or against the backup.
@@ -70,6 +72,8 @@ struct ProofRun: Sendable {
     do {
       var attempt = try await attempt(manifest, on: server)
       attempt.serverVersion = "\(installation.version)"
+      attempt.comparedCatalogue =
+        attempt.restore != nil && manifest.catalogFingerprint != nil && installation.version.major == major
       if installation.version.major != major {
         attempt.notes.append(
           "PostgreSQL \(major) is not installed here; restored on \(installation.version), so the catalogue was "

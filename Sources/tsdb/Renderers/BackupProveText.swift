@@ -51,6 +51,11 @@ extension BackupProve.Result {
 extension BackupProve.Result.Backup {
   fileprivate func lines(_ style: Style) -> [String] {
     var lines = [headline(style)]
+    if restore != nil {
+      lines.append(
+        "  every row, sequence and large object is equal"
+          + (comparedCatalogue ? ", and the catalogue is equal" : ""))
+    }
     if outcome == .damaged {
       lines += verification.findings.map {
         "  \(Terminal.printable($0.file)): \(Terminal.printable($0.problem))"
@@ -82,7 +87,7 @@ extension BackupProve.Result.Backup {
       let time = ProgressLine.duration(Double(restore?.milliseconds ?? 0) / 1000)
       return
         "\(style.good("proven")) \(id): \(counted(restore?.tables ?? 0, "table")), \(restore?.rows ?? 0) rows, "
-        + "\(ByteCount.text(restore?.bytes ?? 0)) restored\(server) in \(time); all is equal"
+        + "\(ByteCount.text(restore?.bytes ?? 0)) restored\(server) in \(time)"
     case .damaged:
       return
         "\(style.bad("damaged")) \(id): \(counted(verification.findings.count, "finding")) in its files; "

@@ -1,7 +1,16 @@
 import Backups
 import LocalServer
 import Migrations
+import Synchronization
 import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
 
 /// Verifies backups, restores each on a server that is thrown away, and records the outcome.
 ///
@@ -28,7 +37,8 @@ public struct BackupProve: Sendable {
       case damaged
       /// It cannot be restored, or what is restored differs.
       case failed
-      /// It could not be tried on this machine; nothing is said against it.
+      /// It could not be tried on this machine, or it is restored equal and a verify script fails, which tells
+      /// of the database that was backed up or of the machine. Nothing is said against the backup.
       case notProven = "not-proven"
     }
 
@@ -87,6 +97,8 @@ public struct BackupProve: Sendable {
 
   /// - Throws: `BackupError`, `LocalServerError` when no server can be made, `CancellationError`.
   public func run(_ access: RepositoryAccess, report: @escaping Reporter) async throws -> Result {
+    try Self.refuseForeignAddress()
+    let access = access.warningOnce()
     let parent = FilePath(scratch ?? access.project.root + "/.tsdb/proofs")
     for leftover in ThrowawayServer.removeLeftovers(below: parent) {
       if let failure = leftover.failure {
@@ -110,4 +122,31 @@ public struct BackupProve: Sendable {
     }
     return Result(backups: results)
   }
+
+  /// libpq lets this variable win over the socket's directory, and an empty parameter does not unset it.
+  private static func refuseForeignAddress() throws(BackupError) {
+    guard let value = getenv("PGHOSTADDR"), value.pointee != 0 else { return }
+    throw BackupError(
+      .invalidInput, "PGHOSTADDR is set, and would lead away from the throwaway server",
+      detail: "Nothing was done.",
+      hint: "unset it, and name the database with DATABASE_URL (…?hostaddr=…) instead")
+  }
+}
+
+extension RepositoryAccess {
+  /// The same, but what was warned of is not repeated for every record.
+  fileprivate func warningOnce() -> RepositoryAccess {
+    let seen = SeenWarnings()
+    return RepositoryAccess(project: project, path: path, settings: settings) {
+      [warn] message, detail, hint in
+      if seen.insert(message) { warn(message, detail, hint) }
+    }
+  }
+}
+
+private final class SeenWarnings: Sendable {
+  private let messages = Mutex<Set<String>>([])
+
+  /// Whether it is new.
+  func insert(_ message: String) -> Bool { messages.withLock { $0.insert(message).inserted } }
 }

@@ -94,8 +94,21 @@ struct ProofRun: Sendable {
     guard keepsServer else { return try server.destroy() }
     let name = BackupProof.databaseName(manifest)
     let url = try server.server.connectionSettings(database: name).url
-    try server.keep(configuration: "local:\n  database: '\(name.replacing("'", with: "''"))'\n")
+    try server.keep(configuration: "local:\n  database: \(Self.quoted(name))\n")
     attempt.kept = Result.Kept(directory: server.directory.string, url: url)
+  }
+
+  /// A scalar in YAML's double quotes.
+  private static func quoted(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "\"") { result, scalar in
+      switch scalar {
+      case "\"", "\\": result += "\\\(scalar)"
+      case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+        let digits = String(scalar.value, radix: 16)
+        result += (digits.count == 1 ? "\\x0" : "\\x") + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    } + "\""
   }
 
   private static func noServer(_ major: Int, _ installations: [ServerInstallation]) -> RestoreFinding {
@@ -142,8 +155,12 @@ extension ProofRun {
       let scripts = try await scripts(manifest, settings)
       let failed = scripts?.failed ?? []
       return Attempt(
-        outcome: failed.isEmpty ? .proven : .failed,
-        findings: failed.map { RestoreFinding(.difference, $0) }, restore: restored, scripts: scripts,
+        outcome: failed.isEmpty ? .proven : .notProven,
+        findings: failed.map {
+          RestoreFinding(
+            .obstacle, $0,
+            remedy: "the database may have been so when it was backed up: run \"tsdb migrate verify\" on it")
+        }, restore: restored, scripts: scripts,
         notes: restored.notes)
     }
   }

@@ -39,7 +39,7 @@ extension BackupProve.Result {
     if backups.contains(where: { $0.outcome == .damaged || $0.outcome == .failed }) {
       lines.append("hint: keep it for what can be saved, and take a new one with \"tsdb backup\"")
     }
-    if backups.contains(where: { $0.outcome == .notProven }) {
+    if backups.contains(where: { $0.outcome == .notProven && $0.restore == nil }) {
       lines.append(
         "hint: nothing is said against a backup that was not proven; any machine that can read the repository and "
           + "has what is missing here can prove it")
@@ -93,6 +93,10 @@ extension BackupProve.Result.Backup {
         "\(style.bad("damaged")) \(id): \(counted(verification.findings.count, "finding")) in its files; "
         + "not restored"
     case .failed: return "\(style.bad("failed")) \(id): \(counted(findings.count, "finding"))\(server)"
+    case .notProven where restore != nil:
+      return
+        "\(style.careful("not proven")) \(id): restored\(server), and \(counted(findings.count, "verify script")) "
+        + (findings.count == 1 ? "fails" : "fail")
     case .notProven:
       return "\(style.careful("not proven")) \(id): verified, and not restored\(server), because of "
         + counted(findings.count, "obstacle")

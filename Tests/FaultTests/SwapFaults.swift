@@ -23,7 +23,7 @@ extension Faults {
         switch fault {
         case .killTool: 1.0
         case .killBackend, .terminateBackend, .cutConnection: 0.5
-        case .interruptTool, .terminateTool, .killServer: 0.25
+        case .interruptTool, .terminateTool, .killServer, .killChild: 0.25
         }
       let tally = try await FaultHarness<Subject>(fault, on: cluster, measure: measure, share: share).run()
       #expect(tally.hit > 0 || !FaultCount.isFull, "no fault met a running command")
@@ -167,7 +167,7 @@ struct SwapIn: FaultSubject {
   let pair: SwapPair
   var cluster: PostgresCluster { pair.live.cluster }
   var database: String { pair.live.name }
-  var sessionDatabase: String { "postgres" }
+  var sessionDatabases: [String] { ["postgres"] }
   var project: TemporaryDirectory { pair.project }
 
   static func prepare(on cluster: PostgresCluster) async throws -> SwapIn {
@@ -185,7 +185,7 @@ struct Undo: FaultSubject {
   let pair: SwapPair
   var cluster: PostgresCluster { pair.live.cluster }
   var database: String { pair.live.name }
-  var sessionDatabase: String { "postgres" }
+  var sessionDatabases: [String] { ["postgres"] }
   var project: TemporaryDirectory { pair.project }
 
   static func prepare(on cluster: PostgresCluster) async throws -> Undo {

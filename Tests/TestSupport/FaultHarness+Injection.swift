@@ -2,6 +2,11 @@ import Foundation
 
 /// What is done to a running command.
 public enum Fault: String, Sendable, CaseIterable {
+  /// Those that every command can meet.
+  public static let allCases: [Fault] = [
+    .killTool, .interruptTool, .terminateTool, .killBackend, .terminateBackend, .killServer, .cutConnection,
+  ]
+
   case killTool = "SIGKILL of tsdb"
   case interruptTool = "SIGINT of tsdb"
   case terminateTool = "SIGTERM of tsdb"
@@ -12,6 +17,8 @@ public enum Fault: String, Sendable, CaseIterable {
   case killServer = "SIGKILL of the whole server"
   /// Both ends see their connection closed.
   case cutConnection = "loss of the connection"
+  /// Of a command that has others work for it.
+  case killChild = "SIGKILL of a program that tsdb runs"
 }
 
 /// When it is done.
@@ -27,7 +34,7 @@ public enum FaultMoment: Sendable, CustomStringConvertible {
   /// faster than the measured one is met in the same place.
   init(round: Int, measure: FaultMeasure, using generator: inout SeededGenerator) {
     let fraction = Double.random(in: 0..<1, using: &generator)
-    if round.isMultiple(of: 2) {
+    if round.isMultiple(of: 2) || measure.statements.isEmpty {
       let time = measure.duration * fraction
       let sent = measure.statements.count { $0 <= time }
       self =
@@ -72,6 +79,8 @@ struct FaultInjector: Sendable {
   let run: ToolRun
   let log: ServerLogTail
   let relay: ConnectionRelay?
+  /// Which of the command's backends is struck, from the first (0) to the last (1) that still work.
+  var choice = 1.0
 
   func inject(at moment: FaultMoment) async throws -> FaultInjection {
     let start = ContinuousClock.now
@@ -115,6 +124,7 @@ struct FaultInjector: Sendable {
     case .terminateBackend: return strikeBackend(SIGTERM)
     case .killServer: return strikeServer()
     case .cutConnection: return relay?.cut() ?? false
+    case .killChild: return strikeChild()
     }
     return wasRunning
   }
@@ -132,10 +142,22 @@ struct FaultInjector: Sendable {
   private func strikeBackend(_ signal: Int32) -> Bool {
     while run.isRunning {
       log.read()
-      if let backend = log.backend {
-        return cluster.isBackend(backend) && run.isRunning && kill(backend, signal) == 0
+      let backends = log.backends.filter(cluster.isBackend)
+      if !backends.isEmpty {
+        let backend = backends[min(Int(choice * Double(backends.count)), backends.count - 1)]
+        return run.isRunning && kill(backend, signal) == 0
       }
+      if !log.backends.isEmpty { return false }
       usleep(200)
+    }
+    return false
+  }
+
+  /// It may be yet to come.
+  private func strikeChild() -> Bool {
+    while run.isRunning {
+      if let child = children(of: run.pid).first { return kill(child, SIGKILL) == 0 }
+      usleep(500)
     }
     return false
   }
@@ -147,13 +169,16 @@ struct FaultInjector: Sendable {
 // `@unchecked`: the harness hands it from the test to the injecting thread and back.
 final class ServerLogTail: @unchecked Sendable {
   private let path: String
-  private let marker: String
+  private let databases: [String]
+  private let programs: [String]
   private var offset: UInt64
   private var rest = ""
   /// How many statements were logged.
   private(set) var count = 0
+  /// The backends that logged one, by when each did last.
+  private(set) var backends: [pid_t] = []
   /// The backend that logged the last one.
-  private(set) var backend: pid_t?
+  var backend: pid_t? { backends.last }
   private(set) var last = ""
   /// When each statement was seen.
   private(set) var times: [ContinuousClock.Instant] = []
@@ -161,10 +186,15 @@ final class ServerLogTail: @unchecked Sendable {
   private(set) var starts = 0
 
   /// Begins at the present end of the log.
-  init(_ cluster: PostgresCluster, database: String) {
+  ///
+  /// - Parameters:
+  ///   - databases: that the sessions are in; one that ends with `*` is the beginning of the name.
+  ///   - programs: the first words of the names that the sessions have. What is called "tsdb watch" is
+  ///     left out.
+  init(_ cluster: PostgresCluster, databases: [String], programs: [String] = ["tsdb "]) {
     path = cluster.logPath
-    // As `log_line_prefix` has it; the watching connection is called "tsdb watch" and left out.
-    marker = "] \(database) tsdb "
+    self.databases = databases
+    self.programs = programs
     let attributes = try? FileManager.default.attributesOfItem(atPath: cluster.logPath)
     offset = (attributes?[.size] as? UInt64) ?? 0
   }
@@ -192,15 +222,27 @@ final class ServerLogTail: @unchecked Sendable {
 
   private func take(_ line: Substring) {
     if line.hasSuffix("database system is ready to accept connections") { starts += 1 }
-    guard let range = line.range(of: marker), !line[range.upperBound...].hasPrefix("watch"),
+    // As `log_line_prefix` has it: time, process, database, program.
+    let parts = line.split(separator: " ", maxSplits: 4)
+    guard parts.count == 5, let process = parts.dropFirst(2).first(where: { $0.hasPrefix("[") }),
+      isOurs(line[process.endIndex...].dropFirst()),
       line.contains(" LOG:  statement: ") || line.contains(" LOG:  execute ")
     else { return }
     count += 1
     times.append(.now)
     last = String(line)
-    if let bracket = line[..<range.lowerBound].lastIndex(of: "[") {
-      backend = pid_t(line[line.index(after: bracket)..<range.lowerBound]) ?? backend
+    if let backend = pid_t(process.dropFirst().dropLast()) {
+      backends.removeAll { $0 == backend }
+      backends.append(backend)
     }
+  }
+
+  /// - Parameter text: from the database's name on.
+  private func isOurs(_ text: Substring) -> Bool {
+    let parts = text.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, !parts[1].hasPrefix("tsdb watch") else { return false }
+    return programs.contains { parts[1].hasPrefix($0) }
+      && databases.contains { $0.hasSuffix("*") ? parts[0].hasPrefix($0.dropLast()) : parts[0] == $0 }
   }
 }
 

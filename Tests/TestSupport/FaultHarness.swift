@@ -8,8 +8,8 @@ import Testing
 public protocol FaultSubject: Sendable {
   var cluster: PostgresCluster { get }
   var database: String { get }
-  /// The database that the command's own session is connected to; the same unless told otherwise.
-  var sessionDatabase: String { get }
+  /// The databases that the command's sessions are connected to; the same alone unless told otherwise.
+  var sessionDatabases: [String] { get }
   /// How the command reaches the database; directly unless told otherwise.
   var url: String { get }
   /// The directory that the command is given.
@@ -18,10 +18,24 @@ public protocol FaultSubject: Sendable {
   static var command: [String] { get }
   /// The state before the command.
   static func prepare(on cluster: PostgresCluster) async throws -> Self
+  /// The first words of the names of the sessions that the command and its programs have.
+  static var sessionNames: [String] { get }
+  /// Whether any of the command's backends may be struck, rather than the one that spoke last.
+  static var hasManyBackends: Bool { get }
+  /// With which the command ends when it is done.
+  static var doneStatus: Int32 { get }
+  /// The statuses with which a disturbed command may end, other than ``doneStatus``.
+  static func statuses(after fault: Fault) -> Set<Int32>
   /// After the fault and before the command is run again.
+  func checkInterrupted(_ disturbed: ToolRun.Result) async throws
   func checkInterrupted() async throws
-  /// After the command has ended with status 0.
+  /// After the command has ended with ``doneStatus``.
+  ///
+  /// - Parameter repetitions: the runs after the fault, the last of which succeeded.
+  func checkFinished(_ repetitions: [ToolRun.Result]) async throws
   func checkFinished() async throws
+  /// Removes what the round made; the round found nothing.
+  func dispose() async
 }
 
 /// What a check found.
@@ -65,7 +79,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
       let moment = FaultMoment(round: round, measure: measure, using: &generator)
       var trace = FaultTrace()
       do {
-        try await disturb(at: moment, &trace)
+        let choice = Subject.hasManyBackends ? Double.random(in: 0..<1, using: &generator) : 1
+        try await disturb(at: moment, choice: choice, &trace)
       } catch {
         tally.findings += 1
         Issue.record("\(tally.name), seed \(seed), round \(round), \(moment): \(error)\n\(trace)")
@@ -82,16 +97,17 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     var measures: [FaultMeasure] = []
     for _ in 0..<3 {
       let subject = try await Subject.prepare(on: cluster)
-      let log = ServerLogTail(cluster, database: subject.sessionDatabase)
+      let log = ServerLogTail(
+        cluster, databases: subject.sessionDatabases, programs: Subject.sessionNames)
       let begin = ContinuousClock.now
       let run = try start(subject, url: subject.url)
       // Never: it reads the log until the end.
       _ = try await FaultInjector(fault: .killTool, cluster: cluster, run: run, log: log, relay: nil)
         .inject(at: .statement(.max, pause: .zero))
       let result = try await run.finish(within: runLimit)
-      guard result.exitStatus == 0 else { throw TestSupportError("undisturbed: \(result)") }
-      try await subject.checkInterrupted()
-      try await subject.checkFinished()
+      guard result.exitStatus == Subject.doneStatus else { throw TestSupportError("undisturbed: \(result)") }
+      try await subject.checkInterrupted(result)
+      try await subject.checkFinished([result])
       measures.append(FaultMeasure(duration: result.duration, statements: log.times.map { $0 - begin }))
       await subject.dispose()
     }
@@ -105,15 +121,16 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
       directory: subject.project.path)
   }
 
-  private func disturb(at moment: FaultMoment, _ trace: inout FaultTrace) async throws {
+  private func disturb(at moment: FaultMoment, choice: Double, _ trace: inout FaultTrace) async throws {
     let subject = try await Subject.prepare(on: cluster)
     let relay = fault == .cutConnection ? try ConnectionRelay(to: cluster) : nil
     defer { relay?.close() }
-    let log = ServerLogTail(cluster, database: subject.sessionDatabase)
+    let log = ServerLogTail(cluster, databases: subject.sessionDatabases, programs: Subject.sessionNames)
     let run = try Self.start(subject, url: relay?.url(database: subject.database) ?? subject.url)
     log.read()
     let starts = log.starts
-    let injector = FaultInjector(fault: fault, cluster: cluster, run: run, log: log, relay: relay)
+    let injector = FaultInjector(
+      fault: fault, cluster: cluster, run: run, log: log, relay: relay, choice: choice)
     let injection = try await injector.inject(at: moment)
     trace.injection = injection
     // A pooler keeps its clients waiting for the server, which for a direct connection is gone for good.
@@ -125,24 +142,25 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     try expectPossibleEnd(result)
     if injection.restartsServer { try await log.waitForStart(after: starts) }
     try await waitUntilServerAnswers()
-    try await subject.checkInterrupted()
+    try await subject.checkInterrupted(result)
     try await runUntilDone(subject, &trace)
-    try await subject.checkFinished()
+    try await subject.checkFinished(trace.repetitions)
     // The database of a round with a finding stays for who wants to look.
     await subject.dispose()
   }
 
   /// How a disturbed command may end: done, try again, or as the signal says.
   private func expectPossibleEnd(_ result: ToolRun.Result) throws {
-    let isPossible =
+    let ownSignal: Int32? =
       switch fault {
-      case .killTool: result.signal == SIGKILL || result.exitStatus == 0
+      case .killTool: SIGKILL
       // Before the handler is set up, the signal ends the process.
-      case .interruptTool: [0, 130].contains(result.exitStatus) || result.signal == SIGINT
-      case .terminateTool: [0, 130].contains(result.exitStatus) || result.signal == SIGTERM
-      case .killBackend, .terminateBackend, .killServer, .cutConnection:
-        [0, 75].contains(result.exitStatus)
+      case .interruptTool: SIGINT
+      case .terminateTool: SIGTERM
+      case .killBackend, .terminateBackend, .killServer, .cutConnection, .killChild: nil
       }
+    let possible = Subject.statuses(after: fault).union([Subject.doneStatus])
+    let isPossible = result.exitStatus.map { possible.contains($0) } ?? (result.signal == ownSignal)
     guard isPossible else { throw FaultFinding("the disturbed command ended with \(result)") }
   }
 
@@ -151,7 +169,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     while ContinuousClock.now < deadline {
       let result = try await Self.start(subject, url: subject.url).finish(within: Self.runLimit)
       trace.repetitions.append(result)
-      if result.exitStatus == 0 { return }
+      if result.exitStatus == Subject.doneStatus { return }
       guard result.exitStatus == 75 else { throw FaultFinding("run again, the command ended with \(result)") }
       try await Task.sleep(for: .milliseconds(100))
     }
@@ -173,12 +191,30 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
 }
 
 extension FaultSubject {
-  public var sessionDatabase: String { database }
+  public var sessionDatabases: [String] { [database] }
 
   public var url: String { cluster.url(database: database) }
 
-  /// Drops the database; a round that found nothing leaves nothing.
-  func dispose() async {
+  public static var sessionNames: [String] { ["tsdb "] }
+  public static var hasManyBackends: Bool { false }
+  public static var doneStatus: Int32 { 0 }
+
+  public static func statuses(after fault: Fault) -> Set<Int32> {
+    switch fault {
+    case .killTool: []
+    case .interruptTool, .terminateTool: [130]
+    case .killBackend, .terminateBackend, .killServer, .cutConnection: [75]
+    case .killChild: [1]
+    }
+  }
+
+  public func checkInterrupted(_: ToolRun.Result) async throws { try await checkInterrupted() }
+  public func checkInterrupted() async throws {}
+  public func checkFinished(_: [ToolRun.Result]) async throws { try await checkFinished() }
+  public func checkFinished() async throws {}
+
+  /// Drops the database.
+  public func dispose() async {
     let name = database
     try? await cluster.connect().run { _ = try $0.execute("drop database if exists \(name) with (force)") }
   }

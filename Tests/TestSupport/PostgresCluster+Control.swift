@@ -172,7 +172,7 @@ extension PostgresCluster {
 }
 
 /// The processes whose parent is `parent`.
-private func children(of parent: pid_t) -> [pid_t] {
+func children(of parent: pid_t) -> [pid_t] {
   let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
   return entries.compactMap { pid_t($0) }.filter { processStatus($0)?.parent == parent }
 }

@@ -98,6 +98,7 @@ final class TestRoot: Sendable {
       [ -n "$found" ] || break
       sleep 0.2
     done
+    for mount in "$1"/*/disk "$1"/*/view; do umount -l "$mount" 2>/dev/null; done
     rm -rf "$1" || { sleep 1; rm -rf "$1"; }
     """
 }

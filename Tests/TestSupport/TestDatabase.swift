@@ -20,6 +20,11 @@ public final class TestDatabase: Sendable {
     self.session = cluster.connect(database: name)
   }
 
+  /// One that exists; whoever made it drops it.
+  public convenience init(named name: String, on cluster: PostgresCluster) {
+    self.init(name: name, cluster: cluster)
+  }
+
   public var settings: ConnectionSettings { cluster.settings(database: name) }
   public var url: String { cluster.url(database: name) }
 

@@ -167,14 +167,14 @@ extension ToolRun {
       .finish(within: limit)
   }
 
-  static func cleanEnvironment(home: String?) -> [String: String] {
-    var environment = ["HOME": home ?? "/nonexistent", "LC_ALL": "C.UTF-8"]
-    // What finds programs and the Swift runtime, and what sanitizers and coverage are steered by.
+  /// What finds programs and the Swift runtime, and what sanitizers and coverage are steered by.
+  public static var searchPaths: [String: String] {
     let kept = ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "ASAN_OPTIONS", "TSAN_OPTIONS"]
-    for name in kept {
-      environment[name] = ProcessInfo.processInfo.environment[name]
-    }
-    return environment
+    return ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+  }
+
+  static func cleanEnvironment(home: String?) -> [String: String] {
+    ["HOME": home ?? "/nonexistent", "LC_ALL": "C.UTF-8"].merging(searchPaths) { $1 }
   }
 
   /// The executable `tsdb` in the directory that holds the test bundle, or a directory above.

@@ -17,7 +17,7 @@ struct ArchiveAssembly: Sendable {
   ///
   /// - Parameter relations: all tables and sequences under the snapshot.
   mutating func plan(
-    _ relations: [BackupRelation], serverVersion: Int
+    _ relations: [BackupRelation], serverVersion: Int, pieceSize: Int64
   ) -> (data: DataPlan, sequences: [SequenceEntry]) {
     let definitions = relationDefinitions()
     var tables: [DataPlan.Table] = []
@@ -34,7 +34,8 @@ struct ArchiveAssembly: Sendable {
         tables.append(
           DataPlan.Table(
             relation: relation, dumpID: id,
-            ranges: DataPlan.ranges(of: relation, serverVersion: serverVersion)))
+            ranges: DataPlan.ranges(
+              of: relation, serverVersion: serverVersion, pieceSize: pieceSize)))
       case .sequence:
         sequences.append(SequenceEntry(relation: relation, definition: definition, sequence: owned))
       case .partitionedTable: break

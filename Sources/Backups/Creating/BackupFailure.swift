@@ -11,7 +11,9 @@ enum BackupFailure {
     case is CancellationError: BackupError(.interrupted, "interrupted")
     case let error as PostgresError: explain(error)
     case let error as ArchiveError:
-      BackupError(.failed, error.message, detail: error.detail, hint: error.hint)
+      BackupError(
+        .failed, error.message, detail: error.detail,
+        hint: error.kind == .diskFull ? BackupError.diskFullHint : error.hint)
     case let error as CompressionError: BackupError(.failed, error.message)
     default: BackupError(.failed, "\(error)")
     }

@@ -11,6 +11,11 @@ public struct BackupOptions: Sendable {
   public var label: String?
   /// How long to wait for ACCESS SHARE locks behind somebody's DDL.
   public var lockTimeout: Duration = .seconds(60)
+  /// Heap and TOAST bytes per piece; see ``defaultPieceSize``.
+  public var pieceSize: Int64 = Self.defaultPieceSize
+  /// Between 4 and 128 MB it makes no difference to the time; the last piece, which runs alone, should be
+  /// short, and what is held back for the order is bounded by it.
+  public static let defaultPieceSize: Int64 = 32 << 20
   /// The schema with tsdb's own tables.
   public var historySchema: String
   /// Name and version of this program.

@@ -42,7 +42,8 @@ struct BackupWork: Sendable {
     defer { courtesy.cancel() }
     report(.snapshot(id: snapshot.id))
     var assembly = ArchiveAssembly(base: definitions.base)
-    let (plan, sequenceEntries) = assembly.plan(snapshot.relations, serverVersion: snapshot.serverVersion)
+    let (plan, sequenceEntries) = assembly.plan(
+      snapshot.relations, serverVersion: snapshot.serverVersion, pieceSize: options.pieceSize)
     let largeObjects = try takeLargeObjects(definitions, into: &assembly)
     report(.phase(.data))
     let data = try await readData(plan, snapshot)

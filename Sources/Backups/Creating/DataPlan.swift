@@ -25,16 +25,12 @@ struct DataPlan: Sendable, Equatable {
   /// Largest first.
   var tables: [Table]
 
-  /// Heap and TOAST bytes per piece. Between 4 and 128 MB it makes no difference to the time; the last
-  /// piece, which runs alone, should be short, and what is held back for the order is bounded by it.
-  static let pieceSize: Int64 = 32 << 20
-
   /// The ranges of a table; empty when it is to be read as one stream.
   ///
   /// Ranges of pages need a heap and a server from 14 on, which has the range scan over ctid. Their
   /// number follows the size with TOAST, where most of a wide table is.
   static func ranges(
-    of relation: BackupRelation, serverVersion: Int, pieceSize: Int64 = pieceSize
+    of relation: BackupRelation, serverVersion: Int, pieceSize: Int64 = BackupOptions.defaultPieceSize
   ) -> [DataStatement.PageRange] {
     guard relation.isHeap, serverVersion >= 140_000, relation.configurationCondition == nil else {
       return []

@@ -85,6 +85,6 @@ public struct DumpProgram: Sendable {
     let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
     return BackupError(
       .failed, "\(name) failed with status \(result.exitStatus)", detail: lines.isEmpty ? nil : lines,
-      hint: isFull ? "free some space in the repository and run the same command again" : nil)
+      hint: isFull ? BackupError.diskFullHint : nil)
   }
 }

@@ -274,13 +274,16 @@ public struct FileAttributes: Sendable, Equatable {
 }
 
 extension BackupError {
+  /// For whoever finds the repository full.
+  static let diskFullHint =
+    "free some space there (tsdb backup prune), or let backup.repository name a larger place"
+
   /// What the operating system refused.
   static func system(_ action: String, _ path: FilePath, _ code: Int32) -> BackupError {
     let hint: String? =
       switch code {
       case EACCES, EPERM: "check its owner and permissions, or run as the user who owns it"
-      case ENOSPC, EDQUOT:
-        "free space there (tsdb backup prune), or let backup.repository name a larger place"
+      case ENOSPC, EDQUOT: diskFullHint
       case EROFS: "the file system is mounted read-only; let backup.repository name another place"
       default: nil
       }

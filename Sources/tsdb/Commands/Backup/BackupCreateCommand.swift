@@ -52,6 +52,12 @@ struct BackupCreateCommand: AsyncParsableCommand {
     help: ArgumentHelp("Longest wait for a table that somebody's DDL holds.", valueName: "duration"))
   var lockTimeout: String?
 
+  @Option(
+    name: .customLong("piece-size"),
+    help: ArgumentHelp(
+      "Bytes of a table that are read at a time; small ones are for tests.", visibility: .hidden))
+  var pieceSize = BackupOptions.defaultPieceSize
+
   func run() async throws {
     let invocation = Invocation(global)
     let access = try await invocation.access()
@@ -74,6 +80,8 @@ struct BackupCreateCommand: AsyncParsableCommand {
     var options = BackupOptions(
       jobs: jobs, compression: compression, historySchema: configuration.historySchema,
       tool: "tsdb \(Version.current)")
+    guard pieceSize > 0 else { throw ValidationError("--piece-size takes a number of bytes") }
+    options.pieceSize = pieceSize
     options.tables = table
     options.excludedTables = excludeTable
     options.label = try label.map(Self.checked)

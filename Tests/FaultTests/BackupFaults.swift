@@ -130,8 +130,8 @@ struct BackupVerified: FaultSubject {
   /// What was in the repository.
   private let files: [String: Data]
 
-  private static let sound = "20260102T030405Z-sound"
-  private static let damaged = "20260102T030406Z-damaged"
+  private static let sound = "sound"
+  private static let damaged = "damaged"
 
   static func prepare(on cluster: PostgresCluster) async throws -> BackupVerified {
     let source = try await BackupSource.on(cluster)

@@ -50,9 +50,9 @@ struct BackupSource: Sendable {
 
   /// A digest of all rows, large objects and sequences, and of what there is.
   static func content(of database: TestDatabase) async throws -> String {
-    let tables = ["public.big", "public.middle", "public.parent", "public.empty"].map { table in
+    let tables = ["big", "middle", "wide", "parent", "empty"].map { table in
       """
-      (select count(*) || ':' || coalesce(sum(pg_catalog.hashtextextended(t::text, 0)), 0) from \(table) t)
+      (select count(*) || ':' || coalesce(sum(pg_catalog.hashtextextended(t::text, 0)), 0) from public.\(table) t)
       """
     }
     return try await database.value(
@@ -62,7 +62,7 @@ struct BackupSource: Sendable {
           from pg_largeobject_metadata),
         (select string_agg(concat_ws('.', sequencename, last_value), ',' order by sequencename)
           from pg_sequences),
-        (select string_agg(relname || relkind, ',' order by relname collate "C")
+        (select string_agg(concat(relname, relkind), ',' order by relname collate "C")
           from pg_class where relnamespace = 'public'::regnamespace),
         (select string_agg(conname, ',' order by conname collate "C") from pg_constraint
           where connamespace = 'public'::regnamespace and contype in ('p', 'f', 'c')),

@@ -114,7 +114,7 @@ final class RestoreMemory: Sendable {
 /// `restore ID --into NEW`.
 struct RestoredInto: FaultSubject {
   private static let new = "fault_restored"
-  static let backup = "20260102T030405Z-fault"
+  static let backup = "faulted"
   static let command = ["restore", backup, "--into", new, "--jobs", "2"]
   static let sessionNames = ["tsdb restore"]
   static let hasManyBackends = true
@@ -200,7 +200,8 @@ struct RestoredAndSwapped: FaultSubject {
     try await database.execute(
       """
       create table big as select 1 as id; create table middle as select 2 as id;
-      create table parent as select 3 as id; create table empty (id integer); create table marker (id integer)
+      create table wide as select 3 as id; create table parent as select 4 as id;
+      create table empty (id integer); create table marker (id integer)
       """)
     let project = try TemporaryDirectory()
     try await PreparedBackup.of(source).copy(to: project.path("backups/" + RestoredInto.backup))

@@ -19,7 +19,18 @@ enum BackupFailure {
     }
   }
 
+  /// What a worker is told when the session that holds the snapshot has ended under it.
+  private static func isSnapshotLost(_ error: PostgresError) -> Bool {
+    (error.sqlState == "22023" && error.message.hasPrefix("invalid snapshot identifier"))
+      || (error.sqlState == "55000" && error.message.hasPrefix("could not import the requested snapshot"))
+  }
+
   private static func explain(_ error: PostgresError) -> BackupError {
+    if isSnapshotLost(error) {
+      return BackupError(
+        .tryAgain, "the session that held the snapshot has ended", detail: "The server says: \(error.message).",
+        hint: "see the server's log for why, and run the same command again", sqlState: error.sqlState)
+    }
     let hint: String? =
       if error.isLockTimeout {
         "somebody holds the table or waits for it with DDL: try again, or raise --lock-timeout"

@@ -66,7 +66,14 @@ public struct BackupRun: Sendable {
       return manifest
     } catch {
       stop.stop(because: error)
-      try? partial.discard()
+      do {
+        try partial.discard()
+      } catch let failure {
+        report(
+          .warning(
+            "\"\(partial.partialName)\" is still in the repository, and is no backup",
+            detail: "\(failure.message).", hint: "the next backup removes it"))
+      }
       throw error
     }
   }

@@ -75,12 +75,24 @@ public struct DumpProgram: Sendable {
     return result
   }
 
+  /// What libpq and a server that ends say, and what is left of a snapshot whose session has ended. The
+  /// programs run with messages in English.
+  private static let lossMessages = [
+    "server closed the connection unexpectedly", "terminating connection due to", "connection to server",
+    "no connection to the server", "could not receive data from server", "could not send data to server",
+    "connection has been closed unexpectedly", "invalid snapshot identifier",
+    "could not import the requested snapshot",
+  ]
+
   private func failure(of name: String, _ result: ChildProcess.Result) -> BackupError {
     let lines = result.output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "\n")
     if result.output.contains("Query was: LOCK TABLE") {
       return BackupError(
         .tryAgain, "\(name) did not get its locks on the tables", detail: lines,
         hint: "somebody's DDL is in the way: try again when it is through")
+    }
+    if Self.lossMessages.contains(where: result.output.contains) {
+      return BackupError(.tryAgain, "\(name) has lost the server", detail: lines)
     }
     let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
     return BackupError(

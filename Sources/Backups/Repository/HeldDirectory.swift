@@ -222,12 +222,17 @@ extension HeldDirectory {
       if try attributes(name) == nil { return }
       throw error
     }
-    let entries = try directory.names()
-    for entry in entries where entry != RepositoryLock.fileName { try directory.removeTree(entry) }
-    // Last, because it shows that somebody is at it.
-    if entries.contains(RepositoryLock.fileName) { try directory.removeTree(RepositoryLock.fileName) }
-    if unlinkat(descriptor.rawValue, name, AT_REMOVEDIR) != 0, errno != ENOENT {
-      throw .system("remove", path.appending(name), errno)
+    for attempt in 1... {
+      let entries = try directory.names()
+      for entry in entries where entry != RepositoryLock.fileName { try directory.removeTree(entry) }
+      // Last, because it shows that somebody is at it.
+      if entries.contains(RepositoryLock.fileName) { try directory.removeTree(RepositoryLock.fileName) }
+      if unlinkat(descriptor.rawValue, name, AT_REMOVEDIR) == 0 || errno == ENOENT { return }
+      // A pg_dump that has outlived its killed caller makes files until it misses its directory.
+      guard errno == ENOTEMPTY || errno == EEXIST, attempt < 20 else {
+        throw .system("remove", path.appending(name), errno)
+      }
+      usleep(10_000)
     }
   }
 

@@ -145,7 +145,9 @@ struct BackupVerified: FaultSubject {
   private static func flipBit(in directory: String) throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: directory)
       .filter { $0.hasSuffix(".dat.gz") }
-    let sizes = names.map { ((try? Data(contentsOf: URL(fileURLWithPath: "\(directory)/\($0)")))?.count ?? 0, $0) }
+    let sizes = names.map {
+      ((try? Data(contentsOf: URL(fileURLWithPath: "\(directory)/\($0)")))?.count ?? 0, $0)
+    }
     guard let largest = sizes.max(by: { $0.0 < $1.0 }) else { throw TestSupportError("no data file") }
     let url = URL(fileURLWithPath: "\(directory)/\(largest.1)")
     var data = try Data(contentsOf: url)

@@ -24,7 +24,8 @@ extension Faults {
         // In turn anywhere, and near the end, where the small files are.
         let isAnywhere = sizes.count.isMultiple(of: 2)
         sizes.append(
-          Int.random(in: isAnywhere ? 4096...needed.bytes : (needed.bytes - 80_000)...needed.bytes, using: &generator))
+          Int.random(
+            in: isAnywhere ? 4096...needed.bytes : (needed.bytes - 80_000)...needed.bytes, using: &generator))
       }
       for size in sizes { try await fill(size: size, files: nil) }
     }
@@ -44,7 +45,8 @@ extension Faults {
       let source = try await BackupSource.on(try await PostgresCluster.shared)
       let disk = try SmallDisk(size: size, files: files)
       let project = try TemporaryDirectory()
-      let repository = FaultRepository(at: disk.path + "/backups", in: project, cluster: source.database.cluster)
+      let repository = FaultRepository(
+        at: disk.path + "/backups", in: project, cluster: source.database.cluster)
       let command = BackupTaken.command + ["--to", repository.path]
       let url = source.database.url
       let first = try await run(command, in: project, url: url)
@@ -60,7 +62,7 @@ extension Faults {
         #expect(left.allSatisfy(first.standardError.contains), "\(left), \(what)")
       }
       try await repository.expectWholeBackups(of: source, url: url)
-      try disk.enlarge(to: 64 << 20)
+      try disk.resize(to: 64 << 20)
       let second = try await run(command, in: project, url: url)
       #expect(second.exitStatus == 0, "\(what)\nthen \(second)")
       #expect(left.allSatisfy { second.standardError.contains($0) }, "\(left), \(second)")

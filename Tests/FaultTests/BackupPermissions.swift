@@ -102,7 +102,8 @@ extension Faults {
         files.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".dat.gz") }.sorted().first)
       for name in [data, "toc.dat", "manifest.json"] {
         chmod("\(path)/\(name)", 0)
-        let verify = try await stranger.run(["backup", "verify", "copied"], in: project, url: source.database.url)
+        let verify = try await stranger.run(
+          ["backup", "verify", "copied"], in: project, url: source.database.url)
         #expect([1, 2].contains(verify.exitStatus), "\(name): \(verify)")
         #expect((verify.standardOutput + verify.standardError).contains(name), "\(verify)")
         #expect((verify.standardOutput + verify.standardError).contains("ermission denied"), "\(verify)")
@@ -115,7 +116,8 @@ extension Faults {
         #expect(made == "0")
         chmod("\(path)/\(name)", 0o600)
       }
-      let verify = try await stranger.run(["backup", "verify", "copied"], in: project, url: source.database.url)
+      let verify = try await stranger.run(
+        ["backup", "verify", "copied"], in: project, url: source.database.url)
       #expect(verify.exitStatus == 0, "\(verify)")
     }
 
@@ -127,7 +129,8 @@ extension Faults {
       let view = try ReadOnlyView(of: project.path("original"))
       let before = FileManager.default.subpaths(atPath: view.path)
       let url = source.database.url
-      let verify = try await run(["backup", "verify", "copied", "--repository", view.path], in: project, url: url)
+      let verify = try await run(
+        ["backup", "verify", "copied", "--repository", view.path], in: project, url: url)
       #expect(verify.exitStatus == 0, "\(verify)")
       #expect(verify.standardError.contains("not recorded"), "\(verify)")
       let backup = try await run(BackupTaken.command + ["--to", view.path], in: project, url: url)

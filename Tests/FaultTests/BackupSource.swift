@@ -16,18 +16,20 @@ struct BackupSource: Sendable {
   private static let sources = Mutex<[String: Task<BackupSource, any Error>]>([:])
 
   /// The one on `cluster`, made when first asked for.
-  static func on(_ cluster: PostgresCluster) async throws -> BackupSource {
+  ///
+  /// - Parameter options: what follows in `create database`.
+  static func on(_ cluster: PostgresCluster, options: String = "") async throws -> BackupSource {
     let task = sources.withLock { sources in
       if let task = sources[cluster.directory] { return task }
-      let task = Task { try await make(on: cluster) }
+      let task = Task { try await make(on: cluster, options: options) }
       sources[cluster.directory] = task
       return task
     }
     return try await task.value
   }
 
-  private static func make(on cluster: PostgresCluster) async throws -> BackupSource {
-    let database = try await TestDatabase.create(on: cluster)
+  private static func make(on cluster: PostgresCluster, options: String) async throws -> BackupSource {
+    let database = try await TestDatabase.create(on: cluster, options: options)
     try await database.execute(definition)
     // What a killed server has to replay is what came after this.
     try await database.execute("checkpoint")
@@ -114,7 +116,8 @@ struct FaultRepository: Sendable {
 
   /// Everything in it that is or was to be a backup.
   private var names: [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix(".") }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { !$0.hasPrefix(".") }
+      .sorted()
   }
 
   /// What has the name of a finished backup.

@@ -165,7 +165,9 @@ struct RestoredInto: FaultSubject {
 
   private func expectWhole() async throws {
     let content = try await surroundings.content(of: Self.new)
-    guard content == source.content else { throw FaultFinding("not whole: \(content), not \(source.content)") }
+    guard content == source.content else {
+      throw FaultFinding("not whole: \(content), not \(source.content)")
+    }
   }
 
   func dispose() async { try? await surroundings.drop(Self.new) }

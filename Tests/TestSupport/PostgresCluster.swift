@@ -136,7 +136,7 @@ public final class PostgresCluster: Sendable {
 }
 
 /// Hands a path over to the account that servers run under, when the tests run as root.
-func giveToServerAccount(_ path: String) throws {
+public func giveToServerAccount(_ path: String) throws {
   guard geteuid() == 0 else { return }
   guard let account = serverAccount else {
     throw TestSupportError("tests run as root need an account \"postgres\" for the server")

@@ -30,7 +30,8 @@ public final class SmallDisk: Sendable {
   ///   - files: how many files and directories there may be, its own root included; nil for no limit.
   public init(size: Int, files: Int? = nil) throws {
     directory = try TemporaryDirectory()
-    try FileManager.default.createDirectory(atPath: directory.path("disk"), withIntermediateDirectories: false)
+    try FileManager.default.createDirectory(
+      atPath: directory.path("disk"), withIntermediateDirectories: false)
     let options = "size=\(size),nr_inodes=\(files ?? 100_000)"
     guard runMount(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path]) else {
       throw TestSupportError("no small disk of \(options)")
@@ -39,10 +40,10 @@ public final class SmallDisk: Sendable {
 
   deinit { _ = runMount(["umount", "-l", path]) }
 
-  /// Makes room.
-  public func enlarge(to size: Int) throws {
+  /// Makes it larger, or smaller down to what is in use; without a limit on the number of files.
+  public func resize(to size: Int) throws {
     guard runMount(["mount", "-o", "remount,size=\(size),nr_inodes=100000", path]) else {
-      throw TestSupportError("the small disk does not grow")
+      throw TestSupportError("the small disk does not become \(size) bytes large")
     }
   }
 
@@ -50,7 +51,9 @@ public final class SmallDisk: Sendable {
   public var usage: (bytes: Int, files: Int) {
     var buffer = statvfs()
     guard statvfs(path, &buffer) == 0 else { return (0, 0) }
-    return (Int(buffer.f_blocks - buffer.f_bfree) * Int(buffer.f_frsize), Int(buffer.f_files - buffer.f_ffree))
+    return (
+      Int(buffer.f_blocks - buffer.f_bfree) * Int(buffer.f_frsize), Int(buffer.f_files - buffer.f_ffree)
+    )
   }
 }
 
@@ -61,7 +64,8 @@ public final class ReadOnlyView: Sendable {
 
   public init(of original: String) throws {
     directory = try TemporaryDirectory()
-    try FileManager.default.createDirectory(atPath: directory.path("view"), withIntermediateDirectories: false)
+    try FileManager.default.createDirectory(
+      atPath: directory.path("view"), withIntermediateDirectories: false)
     guard runMount(["mount", "--bind", original, path]),
       runMount(["mount", "-o", "remount,bind,ro", path])
     else { throw TestSupportError("no read-only view of \"\(original)\"") }

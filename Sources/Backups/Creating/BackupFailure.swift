@@ -28,7 +28,8 @@ enum BackupFailure {
   private static func explain(_ error: PostgresError) -> BackupError {
     if isSnapshotLost(error) {
       return BackupError(
-        .tryAgain, "the session that held the snapshot has ended", detail: "The server says: \(error.message).",
+        .tryAgain, "the session that held the snapshot has ended",
+        detail: "The server says: \(error.message).",
         hint: "see the server's log for why, and run the same command again", sqlState: error.sqlState)
     }
     let hint: String? =

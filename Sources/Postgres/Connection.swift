@@ -189,11 +189,22 @@ extension Connection {
         if failed == nil { failed = pointer } else { PQclear(pointer) }
       }
     }
-    if let failed { throw QueryResult(failed).error(isConnectionLost: isBroken) }
+    if let failed {
+      if PQresultErrorField(failed, Int32(TSDB_DIAG_SQLSTATE)) == nil { noticeEnd() }
+      throw QueryResult(failed).error(isConnectionLost: isBroken)
+    }
     if isCopyRefused {
       throw PostgresError(origin: .client, message: "COPY between server and client is not possible here")
     }
     if isBroken { throw connectionError() }
+  }
+
+  /// Looks whether the connection has ended.
+  ///
+  /// Of a write that the server no longer takes libpq reports the failure and leaves the connection as it
+  /// is, until it reads the end that lies behind the server's last words.
+  private func noticeEnd() {
+    for _ in 0..<3 where !isBroken { PQconsumeInput(connection) }
   }
 
   /// Leaves copy mode, so that the connection stays usable.

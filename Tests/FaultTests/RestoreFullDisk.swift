@@ -43,7 +43,7 @@ extension Faults {
       let result = try await run(RestoredInto.command, in: restore.project, url: url)
       if result.exitStatus != 0 {
         #expect(result.exitStatus == 1, "\(what): \(result)")
-        #expect(result.standardError.contains("No space left on device"), "\(what): \(result)")
+        #expect(result.standardError.contains("sqlstate: 53100"), "\(what): \(result)")
         #expect(result.standardError.contains("make room"), "\(what): \(result)")
       }
       do {

@@ -39,6 +39,8 @@ enum BackupFailure {
         error.message.contains("row-level security")
           ? "back up as the tables' owner, or as a role with BYPASSRLS"
           : "the role needs SELECT on every table and sequence: grant pg_read_all_data to it"
+      } else if error.sqlState == "53100" {
+        "make room where the server keeps its data, and run the same command again"
       } else {
         error.hint
       }

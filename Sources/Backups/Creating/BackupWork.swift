@@ -82,7 +82,9 @@ extension BackupWork {
     for attempt in 1... {
       do {
         return try await tryDefinitions(selection)
-      } catch let error as BackupError where error.kind == .tryAgain && attempt < Self.attempts {
+      } catch let error as BackupError
+        where error.sqlState == DumpProgram.lockTimeout && attempt < Self.attempts
+      {
         report(
           .warning("gave way to a change of a table, and begins again", detail: error.detail, hint: nil))
         try await leader.session.run { connection in _ = try connection.execute("rollback") }

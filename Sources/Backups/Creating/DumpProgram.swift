@@ -38,6 +38,9 @@ public struct DumpProgram: Sendable {
   /// somebody else's request stands in between.
   private static let lockWait = 2000
 
+  /// The SQLSTATE of what ``lockWait`` ends.
+  static let lockTimeout = "55P03"
+
   /// Runs `pg_dump`; blocks, and ends it when `stop` says so.
   ///
   /// - Throws: ``BackupError`` with what the program said.
@@ -86,13 +89,13 @@ public struct DumpProgram: Sendable {
 
   private func failure(of name: String, _ result: ChildProcess.Result) -> BackupError {
     let lines = result.output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "\n")
+    if Self.lossMessages.contains(where: result.output.contains) {
+      return BackupError(.tryAgain, "\(name) has lost the server", detail: lines)
+    }
     if result.output.contains("Query was: LOCK TABLE") {
       return BackupError(
         .tryAgain, "\(name) did not get its locks on the tables", detail: lines,
-        hint: "somebody's DDL is in the way: try again when it is through")
-    }
-    if Self.lossMessages.contains(where: result.output.contains) {
-      return BackupError(.tryAgain, "\(name) has lost the server", detail: lines)
+        hint: "somebody's DDL is in the way: try again when it is through", sqlState: Self.lockTimeout)
     }
     let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
     return BackupError(

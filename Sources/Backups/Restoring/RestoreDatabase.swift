@@ -20,6 +20,14 @@ struct RestoreDatabase: Sendable {
   let control: Session
   let mark: RestoreMark
 
+  /// A database that could not be made may be there nevertheless: a server goes on with what a lost client
+  /// asked for.
+  struct Left: Error {
+    /// It has one of these.
+    let names: [String]
+    let after: any Error
+  }
+
   /// Of databases that this process has made.
   private static let count = Atomic<Int>(0)
 
@@ -55,7 +63,11 @@ struct RestoreDatabase: Sendable {
         made = RestoreDatabase(name: name, control: control, mark: mark)
       } catch {
         _ = try? connection.execute("rollback")
-        _ = try? connection.execute("drop database if exists \(Quoting.identifier(first))")
+        do {
+          try connection.execute("drop database if exists \(Quoting.identifier(first))")
+        } catch _ {
+          throw Left(names: [first, name], after: error)
+        }
         throw error
       }
       try RestoreLock.release(first, on: connection)
@@ -82,7 +94,9 @@ struct RestoreDatabase: Sendable {
         do {
           try connection.execute(statement)
           return nil
-        } catch let error as PostgresError where error.origin == .server && !error.isCancellation {
+        } catch let error as PostgresError
+          where error.origin == .server && !error.isCancellation && !error.isServerUnavailable
+        {
           let text = String(decoding: statement, as: UTF8.self).split(whereSeparator: \.isNewline)
           return "\(text.joined(separator: " ")): \(error.message)"
         }
@@ -134,8 +148,15 @@ struct RestoreDatabase: Sendable {
       state: .failed, source: mark.source, time: mark.time, runner: mark.runner, oid: mark.oid)
     do {
       return try await control.run { connection in
+        let found = try connection.query(
+          "select from pg_catalog.pg_database where datname = $1 and oid = $2::pg_catalog.oid",
+          [name, String(mark.oid)])
+        guard found.rowCount == 1 else { return "The new database is gone; nothing else was changed." }
+        // The answer to the last commit may have been lost: the mark goes back before anything else, so that
+        // a drop that is interrupted leaves what the next restore knows.
+        let last = isKept ? kept : mark
+        try connection.execute("comment on database \(identifier) is \(Quoting.literal(last.text))")
         if isKept {
-          try connection.execute("comment on database \(identifier) is \(Quoting.literal(kept.text))")
           return "The unfinished database \"\(name)\" was kept; drop it when it is not needed."
         }
         try connection.execute("drop database if exists \(identifier) with (force)")

@@ -54,6 +54,13 @@ public struct RestoreRun: Sendable {
         return try await RestoreDatabase.make(
           prepared.name, like: prepared.database, source: source.name, on: prepared.control)
       }
+    } catch let left as RestoreDatabase.Left {
+      throw RestoreFailure.finish(
+        left.after,
+        outcome:
+          "An unfinished database may have been left, \(left.names.map { "\"\($0)\"" }.joined(separator: " or ")); "
+          + "the next restore on this server drops it.",
+        isCancelled: Task.isCancelled)
     } catch {
       throw RestoreFailure.finish(
         error, outcome: "Nothing was changed.", isCancelled: Task.isCancelled)

@@ -31,13 +31,17 @@ public final class RestoreSource: Sendable {
     } catch {
       throw Self.unusable(error)
     }
-    held = isBackup ? try HeldBackup.open(path) : nil
+    if isBackup {
+      held = try HeldBackup.open(path)
+    } else {
+      try Self.checkIsForeign(path)
+      held = nil
+    }
     manifest = try held.map { held throws(BackupError) in try ManifestFile.read(in: held.directory).manifest }
     name = manifest?.id ?? path.lastComponent?.string ?? path.string
   }
 
-  /// - Throws: ``BackupError`` for a backup that is not finished, or that has lost its manifest: nothing
-  ///   could then tell whether it is whole.
+  /// - Throws: ``BackupError`` for a backup that is not finished.
   private static func isBackup(_ path: FilePath) throws(BackupError) -> Bool {
     let name = path.lastComponent?.string ?? ""
     for suffix in [BackupName.partialSuffix, BackupName.deletingSuffix] where name.hasSuffix(suffix) {
@@ -51,15 +55,22 @@ public final class RestoreSource: Sendable {
     } catch {
       throw unusable(error)
     }
-    guard BackupName.time(of: name) == nil else {
-      throw BackupError(
-        .failed, "the backup \"\(name)\" has lost its manifest",
-        detail: "Nothing tells whether it is whole. Nothing was restored.",
-        hint:
-          "restore another; as a last resort, pg_restore reads it as it is, or give the directory another name"
-      )
-    }
     return false
+  }
+
+  /// Refuses a backup that has lost its manifest: taken for the archive of another program it would be
+  /// restored without a comparison.
+  private static func checkIsForeign(_ path: FilePath) throws(BackupError) {
+    guard let directory = try? HeldDirectory(opening: path) else { return }
+    let name = path.lastComponent?.string ?? path.string
+    let hasConfiguration = try directory.attributes(NameCheck.configuration)?.kind == .directory
+    let hasProofs = try directory.attributes(ProofLog.fileName) != nil
+    guard hasConfiguration || hasProofs || BackupName.time(of: name) != nil else { return }
+    throw BackupError(
+      .failed, "the backup \"\(name)\" is damaged",
+      detail: "\"\(ManifestFile.name)\" is missing: nothing can be compared. No server was touched.",
+      hint: "restore another backup: \"tsdb backup list\" shows which there are; "
+        + "pg_restore restores what is left, unchecked")
   }
 
   private static func unusable(_ error: ArchiveError) -> BackupError {

@@ -4,7 +4,7 @@ import Archive
 struct NameCheck {
   /// What may stand beside the files of the manifest.
   private static let others: Set = [ManifestFile.name, ProofLog.fileName, RepositoryLock.fileName]
-  private static let configuration = "config"
+  static let configuration = "config"
 
   private let sizes: [String: Int64]
   private(set) var findings: [VerificationFinding] = []

@@ -178,7 +178,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Postgres", "Archive", "Backups", "TestSupport", "tsdb",
+        "Postgres", "Archive", "Backups", "Compression", "Digests", "TestSupport", "tsdb",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       exclude: ["Golden"],

@@ -13,30 +13,32 @@ struct DamageSampler {
 
   let files: BackupFiles
   private let rules: RestoreRules
+  private let kinds: [Kind]
   private var generator: SeededGenerator
+  private var round: [(Kind, String)] = []
 
-  init(_ files: BackupFiles, _ generator: SeededGenerator) {
+  init(_ files: BackupFiles, _ generator: SeededGenerator, kinds: [Kind] = Kind.allCases) {
     self.files = files
+    self.kinds = kinds
     self.generator = generator
     rules = RestoreRules(files: files)
   }
 
-  /// - Parameter kinds: in each round, at each file once; flips more often, for they have the most places.
-  mutating func sample(_ count: Int, kinds: [Kind] = Kind.allCases) -> [BackupDamage] {
+  /// The next damages. In each round every kind comes once at every file, in an order by chance; flips come
+  /// more often, for they have the most places.
+  mutating func next(_ count: Int) -> [BackupDamage] {
     var damages: [BackupDamage] = []
     while damages.count < count {
-      var round: [BackupDamage] = []
-      for name in files.names {
-        for kind in kinds {
-          for _ in 0..<(kind == .flip ? 4 : 1) {
-            if let damage = damage(kind, name) { round.append(damage) }
-          }
+      if round.isEmpty {
+        round = files.names.flatMap { name in
+          kinds.flatMap { kind in [(Kind, String)](repeating: (kind, name), count: kind == .flip ? 4 : 1) }
         }
+        round.shuffle(using: &generator)
       }
-      round.shuffle(using: &generator)
-      damages += round
+      let (kind, name) = round.removeLast()
+      if let damage = damage(kind, name) { damages.append(damage) }
     }
-    return Array(damages.prefix(count))
+    return damages
   }
 
   /// - Returns: nil where the kind is not possible, or would change nothing.

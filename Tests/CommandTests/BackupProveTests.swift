@@ -4,7 +4,8 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite struct `A proof by restoring` {
+// One after the other: each makes a server of its own.
+@Suite(.serialized) struct `A proof by restoring` {
   @Test(.database) func `shows that a backup of the application comes back equal`() async throws {
     let database = try #require(TestDatabase.current)
     let project = try applicationProject(database)
@@ -12,7 +13,7 @@ import Testing
     try await project.done("seed")
     try await project.done("backup create")
     #expect(try await database.value("select state from tsdb.backups") == "complete")
-    let proven = try await project.done("backup verify --restore --jobs 2")
+    let proven = try await project.proved("backup verify --restore --jobs 2")
     #expect(proven.hasPrefix("proven ") && proven.contains("5 verify scripts passed"), "\(proven)")
     #expect(proven.contains("the catalogue is equal"), "\(proven)")
     #expect(try await project.states() == ["proven"])
@@ -44,7 +45,7 @@ import Testing
     let project = try TestProject(database)
     let id = try await project.backup("--compress none")
     try AlteredBackup(project.backupPath(id)).replaceInRows(of: "prices", "ninety-nine", with: "ninety-four")
-    let result = try await project.tsdb("backup verify --restore")
+    let result = try await project.tsdb("backup verify --restore", within: .seconds(240))
     result.expect(2)
     #expect(result.standardOutput.hasPrefix("damaged \(id): 1 finding in its files; not restored"))
     #expect(result.standardOutput.contains("the fingerprint of its rows differs"))
@@ -59,7 +60,7 @@ import Testing
     let altered = AlteredBackup(project.backupPath(id))
     try altered.replaceInContents("select 19019", with: "select 16016")
     #expect(try await project.done("backup verify").hasPrefix("verified "))
-    let result = try await project.tsdb("backup verify --restore")
+    let result = try await project.tsdb("backup verify --restore", within: .seconds(240))
     result.expect(2)
     #expect(result.standardOutput.hasPrefix("failed \(id): 1 finding"), "\(result)")
     #expect(result.standardOutput.contains("The schema differs"))
@@ -68,7 +69,7 @@ import Testing
 
     // What cannot be restored at all is a finding, too.
     try altered.replaceInContents("CREATE FUNCTION public.rate", with: "CREATE FUNKTION public.rate")
-    let broken = try await project.tsdb("backup verify --restore \(id)")
+    let broken = try await project.tsdb("backup verify --restore \(id)", within: .seconds(240))
     broken.expect(2)
     #expect(broken.standardOutput.contains("cannot be restored: syntax error"), "\(broken)")
     #expect(try project.proofs().isEmpty)
@@ -86,15 +87,15 @@ import Testing
       ])
     try await project.done("migrate up")
     let id = try await project.backup()
-    #expect(try await project.done("backup verify --restore").contains("1 verify script passed"))
+    #expect(try await project.proved("backup verify --restore").contains("1 verify script passed"))
     try project.write("0001_a.verify.sql", "select later from a;")
-    let failed = try await project.tsdb("backup verify --restore")
+    let failed = try await project.tsdb("backup verify --restore", within: .seconds(240))
     failed.expect(2)
     #expect(failed.standardOutput.hasPrefix("not proven \(id): restored"), "\(failed)")
     #expect(failed.standardOutput.contains("1 verify script fails"))
     #expect(failed.standardOutput.contains("verify script of 0001_a: "))
     try project.write("0002_b.sql", "alter table a add later int;")
-    let older = try await project.done("backup verify --restore")
+    let older = try await project.proved("backup verify --restore")
     #expect(older.hasPrefix("proven \(id)"))
     #expect(older.contains("not checked: the backup is older than 0002_b"))
     #expect(older.contains("not checked: verify script of 0001_a: "), "\(older)")
@@ -107,14 +108,14 @@ import Testing
       let project = try TestProject(database)
       let id = try await project.backup()
       let here = ["TSDB_PG_BINDIR": try PostgresCluster.defaultBinaries()]
-      let result = try await project.tsdb("backup verify --restore", environment: here)
+      let result = try await project.tsdb("backup verify --restore", environment: here, within: .seconds(240))
       result.expect(2)
       #expect(result.standardOutput.hasPrefix("not proven \(id): "), "\(result)")
       #expect(result.standardOutput.contains("the server does not have the extension \"tsdb_fixture\""))
       #expect(result.standardOutput.contains("tsdb_fixture on the server's machine"))
       #expect(result.standardOutput.contains("any machine that can read the repository"))
       #expect(try await project.states() == ["verified"])
-      #expect(try await project.done("backup verify --restore").hasPrefix("proven "))
+      #expect(try await project.proved("backup verify --restore").hasPrefix("proven "))
     }
   }
 
@@ -124,18 +125,18 @@ import Testing
     let id = try await project.backup()
     let altered = AlteredBackup(project.backupPath(id))
     try altered.setDatabaseSize(1 << 60)
-    let large = try await project.tsdb("backup verify --restore")
+    let large = try await project.tsdb("backup verify --restore", within: .seconds(240))
     large.expect(2)
     #expect(large.standardOutput.hasPrefix("not proven \(id)") && large.standardOutput.contains("--scratch"))
     try altered.setDatabaseSize(1 << 20)
     try altered.setServerVersion(990_001)
-    let new = try await project.tsdb("backup verify --restore")
+    let new = try await project.tsdb("backup verify --restore", within: .seconds(240))
     new.expect(2)
     #expect(new.standardOutput.contains("no server of PostgreSQL 99 or later is installed here"))
     #expect(try await project.states() == ["verified"])
     // An older backup on the nearest newer server: the catalogue is another's, and it is said.
     try altered.setServerVersion(100_001)
-    let old = try await project.done("backup verify --restore")
+    let old = try await project.proved("backup verify --restore")
     #expect(old.hasPrefix("proven ") && old.contains("note: PostgreSQL 10 is not installed here"), "\(old)")
     #expect(!old.contains("the catalogue is equal"))
   }
@@ -158,7 +159,7 @@ import Testing
         ] { try await database.execute(statement) }
         let project = try TestProject(database)
         _ = try await project.backup()
-        #expect(try await project.done("backup verify --restore").hasPrefix("proven "))
+        #expect(try await project.proved("backup verify --restore").hasPrefix("proven "))
       }
     }
   }
@@ -173,7 +174,7 @@ import Testing
     killed.send(signal: SIGKILL)
     _ = try await killed.finish()
     #expect(kill(server, 0) == 0)
-    let result = try await project.tsdb("backup verify --restore")
+    let result = try await project.tsdb("backup verify --restore", within: .seconds(240))
     result.expect(0, "removed the server in ")
     #expect(try await hasEnded(server))
     #expect(try project.proofs().isEmpty)
@@ -200,7 +201,7 @@ import Testing
     let project = try TestProject(database)
     _ = try await project.backup()
     let scratch = project.directory.path("scratch")
-    let text = try await project.done("backup verify --restore --keep --scratch \(scratch)")
+    let text = try await project.proved("backup verify --restore --keep --scratch \(scratch)")
     let name = try #require(try FileManager.default.contentsOfDirectory(atPath: scratch).first)
     let kept = scratch + "/" + name
     #expect(text.contains("tsdb server destroy --yes -C \(kept)"))
@@ -211,10 +212,10 @@ import Testing
     }
     #expect(answer == [["42", "off"]])
     // Another run leaves it alone, until it is destroyed.
-    try await project.done("backup verify --restore --scratch \(scratch)")
+    _ = try await project.proved("backup verify --restore --scratch \(scratch)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch) == [name])
     try await project.done("server destroy --yes -C \(kept)")
-    try await project.done("backup verify --restore --scratch \(scratch)")
+    _ = try await project.proved("backup verify --restore --scratch \(scratch)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch).isEmpty)
     try await project.tsdb("backup verify --keep").expect(64, "--keep and --scratch belong to --restore")
   }
@@ -266,6 +267,13 @@ extension TestProject {
   fileprivate func states() async throws -> [String] {
     let list = try await tsdb("backup list --json").json()
     return (list["backups"] as? [[String: Any]] ?? []).compactMap { $0["state"] as? String }
+  }
+
+  /// Runs a proof that must succeed.
+  fileprivate func proved(_ line: String) async throws -> String {
+    let result = try await tsdb(line, within: .seconds(240))
+    #expect(result.exitStatus == 0, "\(result)")
+    return result.standardOutput
   }
 
   /// What is left where throwaway servers are made.

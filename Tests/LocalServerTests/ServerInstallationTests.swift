@@ -78,6 +78,23 @@ import Testing
   }
 }
 
+@Suite struct `Choosing an installation for data of a major version` {
+  @Test(
+    arguments: [
+      (15, "15.9"), (16, "17.1"), (14, "14.2"), (10, "14.2"), (17, "17.1"), (18, nil),
+    ] as [(Int, String?)])
+  func `takes the same, else the nearest newer, newest minor first`(major: Int, expected: String?) {
+    let versions = [(17, 1, ""), (15, 3, ""), (15, 9, ""), (16, 0, "beta1"), (14, 2, ""), (13, 7, "")]
+    let installations = versions.map { major, minor, preRelease in
+      ServerInstallation(
+        binaryDirectory: FilePath("/pg/\(major).\(minor)"),
+        version: ServerVersion(major: major, minor: minor, preRelease: preRelease))
+    }
+    let chosen = ServerInstallation.choose(among: installations, forDataOf: major)
+    #expect(chosen.map { "\($0.version)" } == expected)
+  }
+}
+
 @Suite struct `Looking for installations` {
   @Test func `PATH comes first and relative entries are ignored`() {
     let environment = ServerEnvironment(path: "/opt/pg/bin::bin:/usr/bin", home: "/home/ana")

@@ -227,7 +227,7 @@ extension DatabaseSwap {
     to end: ContinuousClock.Instant
   ) -> SwapResult {
     SwapResult(
-      live: live, kept: plan.kept, // The watch looks now and then, and may see the lock only when all is over.
+      live: live, kept: plan.kept,  // The watch looks now and then, and may see the lock only when all is over.
       cutoffMilliseconds: max(0, Int64((end - since) / .milliseconds(1))),
       sessionsEnded: outcome.ended, notes: plan.notes)
   }

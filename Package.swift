@@ -137,7 +137,7 @@ let package = Package(
     .testTarget(
       name: "BackupsTests",
       dependencies: [
-        "Backups", "Archive", "Compression", "Postgres", "TestSupport",
+        "Backups", "Archive", "Catalog", "Compression", "Postgres", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

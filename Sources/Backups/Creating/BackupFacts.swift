@@ -21,8 +21,8 @@ struct BackupFacts: Sendable {
     try connection.setClientEncoding(readable)
     let facts = BackupFacts(
       server: try server(on: connection), migrations: try migrations(in: historySchema, on: connection),
-      catalogFingerprint: try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema])
-        .fingerprint.description,
+      catalogFingerprint: RestorableSchema.fingerprint(
+        of: try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema])),
       extensions: try extensions(on: connection),
       roles: try names(rolesQuery, on: connection), tablespaces: try names(tablespacesQuery, on: connection),
       largeObjects: try connection.query("select count(*) from pg_catalog.pg_largeobject_metadata")

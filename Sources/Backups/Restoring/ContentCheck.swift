@@ -196,7 +196,8 @@ extension ContentCheck {
   }
 
   private func catalogDifferences(_ database: ConnectionSettings) async throws -> [String] {
-    guard options.isWhole, let manifest = work.source.manifest, let expected = manifest.catalogFingerprint
+    guard options.isWhole, let manifest = work.source.manifest, let expected = manifest.catalogFingerprint,
+      RestorableSchema.isComparable(expected)
     else {
       return []
     }
@@ -204,8 +205,8 @@ extension ContentCheck {
     let historySchema = manifest.migrations?.schema ?? options.historySchema
     let found = try await session.run { connection -> String? in
       guard connection.serverVersion / 10_000 == manifest.server.versionNumber / 10_000 else { return nil }
-      return try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema]).fingerprint
-        .description
+      return RestorableSchema.fingerprint(
+        of: try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema]))
     }
     await session.close()
     return found == nil || found == expected

@@ -174,5 +174,15 @@ enum SecretNames {
   static func isSecret(_ setting: String) -> Bool {
     let name = (setting.split(separator: "=", maxSplits: 1).first.map(String.init) ?? setting).lowercased()
     return commands.contains(name) || words.contains { name.contains($0) }
+      || holdsPassword(setting.dropFirst(name.count))
+  }
+
+  /// Whether a value looks like a connection string with a password.
+  private static func holdsPassword(_ value: Substring) -> Bool {
+    if value.lowercased().contains("password=") { return true }
+    guard let scheme = value.firstRange(of: "://") else { return false }
+    let authority = value[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+    guard let at = authority.lastIndex(of: "@") else { return false }
+    return authority[..<at].contains(":")
   }
 }

@@ -10,14 +10,38 @@ struct ConfigurationCopy: Sendable {
 
   /// Roles, memberships and tablespaces as `pg_dumpall` writes them, without what may be a secret.
   static func globals(_ text: String) -> File {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      // ALTER ROLE r SET name TO 'value';
-      guard line.hasPrefix("ALTER ROLE"), let set = line.firstRange(of: " SET ") else { return String(line) }
-      let name = line[set.upperBound...].prefix { $0 != " " }
-      return SecretNames.isSecret(String(name))
-        ? "-- left out, may hold a secret: \(line[..<set.lowerBound]) SET \(name)" : String(line)
+    var lines: [String] = []
+    // A value may go on over several lines, up to its closing quote.
+    var isLeavingOut = false
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      let endsOpen = line.count { $0 == "'" } % 2 == 1
+      if isLeavingOut {
+        if endsOpen { isLeavingOut = false }
+        continue
+      }
+      guard let (subject, name, value) = setting(in: line), SecretNames.isSecret("\(name)=\(value)") else {
+        lines.append(String(line))
+        continue
+      }
+      lines.append("-- left out, may hold a secret: \(subject) SET \(name)")
+      isLeavingOut = endsOpen
     }
     return File(name: "globals.sql", text: lines.joined(separator: "\n"))
+  }
+
+  /// The parts of `ALTER ROLE r SET name TO 'value';`, whatever the role is called.
+  private static func setting(in line: Substring) -> (subject: Substring, name: Substring, value: Substring)?
+  {
+    guard line.hasPrefix("ALTER ROLE ") else { return nil }
+    var isQuoted = false
+    var end = line.index(line.startIndex, offsetBy: 11)
+    while end < line.endIndex, isQuoted || line[end] != " " {
+      if line[end] == "\"" { isQuoted.toggle() }
+      end = line.index(after: end)
+    }
+    guard line[end...].hasPrefix(" SET "), let to = line[end...].firstRange(of: " TO ") else { return nil }
+    let name = line[line.index(end, offsetBy: 5)..<to.lowerBound]
+    return (line[..<end], name, line[to.upperBound...])
   }
 
   /// The server's settings that are not at their defaults, in the form of `postgresql.conf`.
@@ -33,7 +57,7 @@ struct ConfigurationCopy: Sendable {
     var lines = ["# Settings of the server that are not at their defaults."]
     for row in 0..<result.rowCount {
       let name = result.text(row, 0)
-      if SecretNames.isSecret(name) {
+      if SecretNames.isSecret("\(name)=\(result.text(row, 1))") {
         lines.append("# \(name) is set, and left out because it may hold a secret")
         continue
       }

@@ -32,6 +32,8 @@ struct BackupRelation: Sendable, Equatable {
   var configurationCondition: [UInt8]?
   /// The partitioned table, quoted, that rows must be loaded through; see ``listQuery(serverVersion:)``.
   var loadRoot: [UInt8]?
+  /// Not written to the WAL, and without content on a standby.
+  var isUnlogged: Bool
   var schemaText: String
   var nameText: String
 
@@ -74,7 +76,8 @@ extension BackupRelation {
           where (select oid from enum_hash) = any (t.partclass))
         then (select pg_catalog.quote_ident(rn.nspname) || '.' || pg_catalog.quote_ident(r.relname)
           from pg_catalog.pg_class r join pg_catalog.pg_namespace rn on rn.oid = r.relnamespace
-          where r.oid = pg_catalog.pg_partition_root(c.oid)) end
+          where r.oid = pg_catalog.pg_partition_root(c.oid)) end,
+      c.relpersistence = 'u'
     from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       left join pg_catalog.pg_am m on m.oid = c.relam
@@ -102,7 +105,8 @@ extension BackupRelation {
           columns: result.bytes(row, 6), isHeap: result.isTrue(row, 7),
           pages: Int64(result.integer(row, 8) ?? 0), size: Int64(result.integer(row, 9) ?? 0),
           isExtensionMember: result.isTrue(row, 10), configurationCondition: result.bytes(row, 11),
-          loadRoot: result.bytes(row, 12), schemaText: ReadableName.text(result.bytes(row, 2) ?? []),
+          loadRoot: result.bytes(row, 12), isUnlogged: result.isTrue(row, 13),
+          schemaText: ReadableName.text(result.bytes(row, 2) ?? []),
           nameText: ReadableName.text(result.bytes(row, 3) ?? [])))
     }
     return relations

@@ -43,11 +43,16 @@ struct BackupWork: Sendable {
     report(.snapshot(id: snapshot.id))
     var assembly = ArchiveAssembly(base: definitions.base)
     let (plan, sequenceEntries) = assembly.plan(
-      snapshot.relations, serverVersion: snapshot.serverVersion, pieceSize: options.pieceSize)
+      readable(snapshot.relations, isStandby: definitions.facts.server.isStandby),
+      serverVersion: snapshot.serverVersion, pieceSize: options.pieceSize)
     let largeObjects = try takeLargeObjects(definitions, into: &assembly)
     report(.phase(.data))
     let data = try await readData(plan, snapshot)
     let sequences = try await read(sequenceEntries, into: &assembly)
+    let named = plan.tables.map(\.relation) + sequenceEntries.map(\.relation)
+    try await leader.session.run { connection in
+      try SnapshotLeader.checkNames(named, on: connection)
+    }
     report(.phase(.finishing))
     let gathered = Gathered(
       snapshot: snapshot, facts: definitions.facts, contents: assembly.contents(), plan: plan, data: data,
@@ -59,6 +64,22 @@ struct BackupWork: Sendable {
 }
 
 extension BackupWork {
+  /// What has content here. On a standby unlogged tables have none and unlogged sequences cannot be read;
+  /// `pg_dump` leaves out their data as well.
+  private func readable(_ relations: [BackupRelation], isStandby: Bool) -> [BackupRelation] {
+    guard isStandby else { return relations }
+    let unlogged = relations.filter { $0.isUnlogged && $0.isDumped && $0.kind == .table }
+    if !unlogged.isEmpty {
+      let names = unlogged.prefix(10).map { "\($0.schemaText).\($0.nameText)" }.joined(separator: ", ")
+      report(
+        .warning(
+          "the rows of unlogged tables are not in the backup",
+          detail: "A standby does not have those of \(names)\(unlogged.count > 10 ? ", …" : "").",
+          hint: "take the backup from the primary server if they are wanted"))
+    }
+    return relations.filter { !$0.isUnlogged }
+  }
+
   /// What is read through pg_dump, which wants locks of its own.
   private struct Definitions: Sendable {
     var snapshot: SnapshotLeader.Snapshot

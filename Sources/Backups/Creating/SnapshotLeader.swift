@@ -65,14 +65,13 @@ struct SnapshotLeader: Sendable {
     try connection.setClientEncoding(encoding)
     try connection.execute(settings(encoding: encoding, serverVersion: version))
     try connection.execute("set lock_timeout = '\(options.lockTimeout.milliseconds)ms'")
-    let before = try BackupRelation.list(on: connection)
+    let before = try list(options, encoding: encoding, on: connection)
     try connection.execute("begin isolation level repeatable read read only")
-    var locked: Set<UInt32> = []
     // No snapshot is taken by LOCK TABLE; see the design.
-    try lock(before, selection: selection, except: &locked, on: connection)
+    try lock(wanted(before, selection), on: connection)
     let facts = try snapshot(on: connection)
-    let relations = try BackupRelation.list(on: connection)
-    try lock(relations, selection: selection, except: &locked, on: connection)
+    let relations = try list(options, encoding: encoding, on: connection)
+    try lockRest(of: wanted(relations, selection), on: connection)
     try connection.execute("set lock_timeout = 0")
     return Snapshot(
       id: facts.id, lsn: facts.lsn, time: facts.time, encoding: encoding, serverVersion: version,
@@ -95,20 +94,97 @@ struct SnapshotLeader: Sendable {
     return (result.text(0, 0), result.text(0, 1), result.text(0, 2), result.integer(0, 3) ?? 0)
   }
 
-  private static func lock(
-    _ relations: [BackupRelation], selection: Set<UInt32>?, except locked: inout Set<UInt32>,
-    on connection: borrowing Connection
-  ) throws {
-    let wanted = relations.filter { relation in
-      relation.kind != .sequence && !(relation.isExtensionMember && relation.configurationCondition == nil)
-        && selection?.contains(relation.oid) ?? true && !locked.contains(relation.oid)
+  /// All relations; extensions' configuration only as far as the options select it.
+  private static func list(
+    _ options: BackupOptions, encoding: String, on connection: borrowing Connection
+  ) throws -> [BackupRelation] {
+    let relations = try BackupRelation.list(on: connection)
+    guard !options.isWholeDatabase, relations.contains(where: { $0.configurationCondition != nil }) else {
+      return relations
     }
-    for batch in wanted.chunked(by: 100) {
+    let selected = try TablePatterns.selected(by: options, encoding: encoding, on: connection)
+    return relations.map { relation in
+      var relation = relation
+      if !selected.contains(relation.oid) { relation.configurationCondition = nil }
+      return relation
+    }
+  }
+
+  /// Whether every relation has the name still under which it was read.
+  ///
+  /// A lock on a table does not keep its schema from being renamed, and then its name may be another
+  /// table's.
+  /// - Throws: ``BackupError`` of kind `tryAgain` when one has not.
+  static func checkNames(_ relations: [BackupRelation], on connection: borrowing Connection) throws {
+    for batch in relations.chunked(by: 1000) {
+      // Names under the snapshot, looked up as they are now.
+      let result = try connection.query(
+        """
+        select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = any ('{\(batch.map { String($0.oid) }.joined(separator: ","))}'::pg_catalog.oid[])
+          and pg_catalog.to_regclass(pg_catalog.quote_ident(n.nspname) || '.'
+            || pg_catalog.quote_ident(c.relname))::pg_catalog.oid is distinct from c.oid
+        limit 1
+        """)
+      guard result.rowCount == 0 else {
+        throw BackupError(
+          .tryAgain, "\(ReadableName.text(result.bytes(0, 0) ?? [])) got another name during the backup",
+          detail: "It, or its schema, was renamed, so rows of another table could have been read.",
+          hint: "run the same command again when the change is through")
+      }
+    }
+  }
+
+  /// What is locked. A selection comes from `pg_dump`, which names no member of an extension.
+  private static func wanted(_ relations: [BackupRelation], _ selection: Set<UInt32>?) -> [BackupRelation] {
+    relations.filter { relation in
+      guard relation.kind != .sequence else { return false }
+      return relation.isExtensionMember
+        ? relation.configurationCondition != nil : selection?.contains(relation.oid) ?? true
+    }
+  }
+
+  private static func lock(
+    _ relations: [BackupRelation], on connection: borrowing Connection
+  ) throws {
+    for batch in relations.chunked(by: 100) {
       let names = batch.map { Array("ONLY ".utf8) + $0.qualifiedName }.joined(separator: Array(", ".utf8))
       try connection.execute(
         Array("lock table ".utf8) + Array(names) + Array(" in access share mode".utf8))
     }
-    locked.formUnion(wanted.map(\.oid))
+  }
+
+  /// Locks what was not there before the snapshot, or had another name.
+  ///
+  /// A table whose name went to another one while its lock was waited for is not locked. Since these locks
+  /// come after the snapshot, a TRUNCATE or a rewrite could have come in between; it shows in the file.
+  /// - Throws: ``BackupError`` of kind `tryAgain` when it did.
+  private static func lockRest(
+    of relations: [BackupRelation], on connection: borrowing Connection
+  ) throws {
+    let held = try connection.query(
+      """
+      select relation from pg_catalog.pg_locks
+      where pid = pg_catalog.pg_backend_pid() and locktype = 'relation' and mode = 'AccessShareLock'
+        and granted
+      """)
+    let locked = Set((0..<held.rowCount).compactMap { UInt32(held.text($0, 0)) })
+    let rest = relations.filter { !locked.contains($0.oid) }
+    guard !rest.isEmpty else { return }
+    try lock(rest, on: connection)
+    // The one is read under the snapshot, the other is what is now.
+    let changed = try connection.query(
+      """
+      select count(*) from pg_catalog.pg_class c
+      where c.oid = any ('{\(rest.map { String($0.oid) }.joined(separator: ","))}'::pg_catalog.oid[])
+        and c.relkind = 'r' and c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)
+      """)
+    guard changed.integer(0, 0) == 0 else {
+      throw BackupError(
+        .tryAgain, "tables were emptied or rewritten while they were being locked",
+        hint: "run the same command again when the change is through")
+    }
   }
 
   /// The names as UTF-8, where the database has another encoding.

@@ -50,9 +50,10 @@ import Testing
     }
   }
 
-  @Test func `a pattern that matches nothing is an error and leaves nothing`() async throws {
+  @Test(arguments: ["nowhere.nothing", "nothing", "a.b.c", "a.b.c.d"])
+  func `a pattern that matches nothing is an error and leaves nothing`(_ pattern: String) async throws {
     try await withBackupProject { project, _ in
-      try await project.tsdb("backup --table nowhere.nothing").expect(1, "nowhere.nothing")
+      try await project.tsdb("backup --table \(pattern)").expect(64, pattern, "error: --table ", "hint: ")
       #expect(project.backups().isEmpty && project.leftovers().isEmpty)
     }
   }

@@ -33,6 +33,11 @@ struct BackupProject {
     #expect(!FileManager.default.fileExists(atPath: project.directory.path("backups")))
     try await project.tsdb("backup verify").expect(64, "there is no repository", "tsdb backup")
     try await project.tsdb("backup show latest").expect(64, "there is no repository")
+    // A path that was given is not taken for an empty repository.
+    for line in ["list", "verify", "verify --all", "show latest", "prune --yes"] {
+      try await project.tsdb("backup \(line) --repository ./mistyped")
+        .expect(64, "there is no repository", "/mistyped\"", "hint: ")
+    }
     #expect(try await project.done("backup prune --yes").contains("nothing to remove"))
   }
 
@@ -135,7 +140,7 @@ struct BackupProject {
     #expect(try await latest(["PGDATABASE": "app"]) == app)
     #expect(try await latest(["PGDATABASE": "app"], "--database other") == other)
     try await test.project.tsdb("backup show", environment: ["PGDATABASE": "none"])
-      .expect(64, "there is no complete backup of \"none\"", "--database")
+      .expect(64, "there is no complete backup of \"none\"", "by its id")
   }
 
   @Test(.database, arguments: ["isal:2", "gzip:6", "none"])
@@ -161,14 +166,51 @@ struct BackupProject {
 
   @Test func `refuse what makes no sense`() async throws {
     let test = try BackupProject()
-    for line in [
-      "backup list --limit 0", "backup verify --all x", "backup verify --jobs 0",
-      "backup prune --keep-daily -1",
-      "backup prune --keep-last=x",
-    ] { try await test.project.tsdb(line).expect(64) }
+    for (line, option) in [
+      ("list --limit 0", "--limit"), ("list --limit many", "--limit"), ("list --database", "--database"),
+      ("verify --all x", "--all"), ("verify --jobs 0", "--jobs"), ("verify --jobs 65", "--jobs"),
+      ("prune --keep-daily=-1", "--keep"), ("prune --keep-last=x", "--keep-last"),
+      ("prune --keep-yearly 1000001", "--keep"), ("show --repository", "--repository"),
+      ("create --jobs 0", "--jobs"), ("create --jobs two", "--jobs"), ("--jobs 65", "--jobs"),
+      ("create --compress zip", "--compress"), ("create --compress gzip:10", "--compress"),
+      ("create --lock-timeout 5x", "--lock-timeout"), ("create --lock-timeout 0", "--lock-timeout"),
+      ("create --label a/b", "--label"), ("create --table", "--table"), ("create words", "words"),
+    ] {
+      let result = try await test.project.tsdb("backup \(line)")
+      result.expect(64, option, "Usage: tsdb backup ")
+      #expect(result.standardOutput.isEmpty, "\(result)")
+    }
+    #expect(
+      !FileManager.default.fileExists(atPath: test.project.directory.path(".tsdb")), "a server was made")
     let file = try test.project.directory.write("plain", "")
     for line in ["backup list", "backup verify", "backup prune --yes"] {
       try await test.project.tsdb(line + " --repository " + file).expect(64, "not a directory")
+    }
+  }
+
+  @Test func `name the backups that a word could mean`() async throws {
+    let test = try BackupProject()
+    let old = try SampleBackup.write(to: test.repository, time: "2026-11-01T00:00:00Z", label: "before")
+    let new = try SampleBackup.write(to: test.repository, time: "2026-11-02T00:00:00Z", label: "before")
+    for command in ["show", "verify"] {
+      try await test.project.tsdb("backup \(command) before").expect(
+        64, "\"before\" is the label of 2 backups", "\(old), \(new).",
+        "hint: name the one that is meant by its id")
+      try await test.project.tsdb("backup \(command) 202611").expect(
+        64, "\"202611\" is the beginning of 2 backups", "\(old), \(new).", "hint: write more of it")
+    }
+    #expect(try await test.project.done("backup show 20261102").contains(new))
+  }
+
+  @Test func `look after an empty repository`() async throws {
+    let test = try BackupProject()
+    let repository = test.repository.path.string
+    #expect(try await test.project.done("backup list --repository \(repository)").hasPrefix("no backups in "))
+    #expect(try await test.project.done("backup verify --all") == "no backups to verify\n")
+    #expect(try await test.project.done("backup prune --yes").contains("nothing to remove"))
+    for command in ["show", "verify", "verify latest"] {
+      try await test.project.tsdb("backup \(command)").expect(
+        64, "there is no complete backup", "tsdb backup list")
     }
   }
 

@@ -97,6 +97,16 @@ public struct DumpProgram: Sendable {
         .tryAgain, "\(name) did not get its locks on the tables", detail: lines,
         hint: "somebody's DDL is in the way: try again when it is through", sqlState: Self.lockTimeout)
     }
+    // What pg_dump says of a pattern, in English: the environment sets LC_MESSAGES.
+    let isPattern = [
+      "no matching tables were found", "cross-database references are not implemented",
+      "improper qualified name", "improper relation name",
+    ].contains { lines.contains($0) }
+    if isPattern {
+      return BackupError(
+        .invalidInput, "--table and --exclude-table do not fit the database", detail: lines,
+        hint: "patterns are pg_dump's: NAME or SCHEMA.NAME with * and ?, in small letters unless quoted")
+    }
     let isFull = lines.contains("No space left on device") || lines.contains("Disk quota exceeded")
     return BackupError(
       .failed, "\(name) failed with status \(result.exitStatus)", detail: lines.isEmpty ? nil : lines,

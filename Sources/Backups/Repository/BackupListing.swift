@@ -57,7 +57,9 @@ extension BackupRepository {
       throw BackupError(
         .invalidInput,
         "there is no complete backup\(database.map { " of \"\($0)\"" } ?? "") in \"\(path)\"",
-        hint: "take one with \"tsdb backup\", or see \"tsdb backup list\"; --database names another database")
+        hint:
+          "take one with \"tsdb backup\", or name one of another database by its id: see \"tsdb backup list\""
+      )
     }
     if let exact = entries.first(where: { $0.id == name }) { return exact }
     let labelled = ofDatabase.filter { $0.manifest?.label == name }
@@ -72,7 +74,8 @@ extension BackupRepository {
     throw BackupError(
       .invalidInput,
       "\"\(name)\" is the \(labelled.isEmpty ? "beginning" : "label") of \(found.count) backups",
-      detail: found.map(\.id).joined(separator: ", ") + ".", hint: "write more of the name")
+      detail: found.map(\.id).joined(separator: ", ") + ".",
+      hint: labelled.isEmpty ? "write more of it" : "name the one that is meant by its id")
   }
 }
 

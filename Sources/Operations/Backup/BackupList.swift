@@ -20,7 +20,7 @@ public struct BackupList: Sendable {
     public let omitted: Int
   }
 
-  /// - Throws: ``BackupError`` when the repository cannot be read; one that is not there is empty.
+  /// - Throws: ``BackupError`` when the repository cannot be read; one that is not there is empty, unless it was named.
   public func run(_ access: RepositoryAccess) throws -> Result {
     let entries = try access.existing()?.entries() ?? []
     let wanted = entries.filter { database == nil || $0.database == database }.reversed()

@@ -19,29 +19,40 @@ public struct RepositoryAccess: Sendable {
   public let project: Project
   /// Absolute.
   public let path: String
+  /// Whether a person named it for this command. Then it must exist: a mistyped path is not an empty repository.
+  public let isNamed: Bool
   /// Of the configured database, for the records in it; nil when none is configured.
   public let settings: Postgres.ConnectionSettings?
   public let warn: WarningReporter
 
   public init(
-    project: Project, path: String, settings: Postgres.ConnectionSettings?,
+    project: Project, path: String, isNamed: Bool = false, settings: Postgres.ConnectionSettings?,
     warn: @escaping WarningReporter = { _, _, _ in }
   ) {
     self.project = project
     self.path = path
+    self.isNamed = isNamed
     self.settings = settings
     self.warn = warn
   }
 
-  /// The repository; nil when nothing is there.
+  /// The repository; nil when nothing is there and nobody named it.
+  ///
+  /// - Throws: ``BackupError``, of kind `invalidInput` when there is no directory of the given name.
   func existing() throws(BackupError) -> BackupRepository? {
-    try BackupRepository.existing(at: FilePath(path))
+    let repository = try BackupRepository.existing(at: FilePath(path))
+    if repository == nil, isNamed { throw missing }
+    return repository
   }
 
   /// - Throws: ``BackupError`` of kind `invalidInput` when there is none.
   func required() throws(BackupError) -> BackupRepository {
     if let repository = try existing() { return repository }
-    throw BackupError(
+    throw missing
+  }
+
+  private var missing: BackupError {
+    BackupError(
       .invalidInput, "there is no repository \"\(path)\"",
       hint:
         "take a first backup with \"tsdb backup\", or name the repository (--repository, backup.repository)")

@@ -23,7 +23,9 @@ extension Invocation {
     let path =
       repository.repository.map(Project.absolute) ?? project.path(project.configuration.backupRepository)
     let progress = progress
-    return RepositoryAccess(project: project, path: path, settings: settings(choice)) {
+    return RepositoryAccess(
+      project: project, path: path, isNamed: repository.repository != nil, settings: settings(choice)
+    ) {
       progress.warning($0, detail: $1, hint: $2)
     }
   }

@@ -102,12 +102,16 @@ import Testing
     "restore", "restore latest --swap --into x", "restore latest --data-only",
     "restore latest --swap --table t",
     "restore --undo --jobs 2", "restore latest --schema-only --data-only", "restore latest --table a.b.c",
-    "restore latest --jobs 0", "restore latest --check some",
+    "restore latest --jobs 0", "restore latest --check some", "restore latest --jobs two",
+    "restore latest --grace 5s --swap", "restore latest --grace soon --swap", "restore latest --grace 1s",
+    "restore --list-old --grace 1s", "restore latest --force", "restore --undo --force",
+    "restore --undo --repository x", "restore --list-old x", "restore latest --swap-in x",
+    "restore --undo --drop-old",
   ])
   func `refuses what makes no sense`(line: String) async throws {
     try await withProject { project, database in
       let result = try await project.tsdb(line)
-      #expect(result.exitStatus == 64, "\(result)")
+      #expect(result.exitStatus == 64 && result.standardError.contains("Usage: tsdb restore"), "\(result)")
       let names = try await databases(database)
       #expect(names == [])
     }
@@ -149,6 +153,32 @@ import Testing
       names = try await databases(database)
       #expect(names == [other])
       try await drop(names, database)
+    }
+  }
+
+  @Test func `takes no empty names`() async throws {
+    let project = try TestProject(nil)
+    // Before any server is asked: there is none, and none is made.
+    for arguments in [["latest", "--into", ""], [""], ["--swap-in", ""], ["--undo", ""]] {
+      try await project.tsdb(["restore"] + arguments).expect(64, "Usage: tsdb restore")
+    }
+    #expect(!FileManager.default.fileExists(atPath: project.directory.path(".tsdb")))
+  }
+
+  @Test func `names the backups that a word could mean, and one that is not there`() async throws {
+    try await withProject { project, _ in
+      try await project.done("backup --label before --repository elsewhere")
+      try await project.done("backup --label before --to elsewhere")
+      let there = "--repository ./elsewhere --dry-run"
+      try await project.tsdb("restore before \(there)").expect(
+        64, "\"before\" is the label of 2 backups", "hint: name the one that is meant by its id")
+      try await project.tsdb("restore 2 \(there)").expect(
+        64, "\"2\" is the beginning of 2 backups", "hint: write more of it")
+      try await project.tsdb("restore nothing-like-it \(there)").expect(
+        64, "there is no backup \"nothing-like-it\" in ", "hint: \"tsdb backup list\"")
+      #expect(try await project.done("restore latest \(there)").contains("would restore"))
+      try await project.tsdb("restore latest --dry-run").expect(
+        64, "there is no repository ", "--repository, backup.repository")
     }
   }
 

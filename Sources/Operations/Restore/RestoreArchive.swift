@@ -19,14 +19,19 @@ public struct RestoreArchive: Sendable {
 
   /// `latest`, an id or its beginning, a label, or a path.
   public let archive: String
+  /// Where backups are looked for, absolute; nil for the project's repository.
+  public let repository: String?
   public let target: Target
   /// All but the target, which ``target`` tells.
   public let options: RestoreOptions
   /// Loads data into tables that have rows.
   public let acceptsRows: Bool
 
-  public init(archive: String, target: Target, options: RestoreOptions, acceptsRows: Bool) {
+  public init(
+    archive: String, repository: String? = nil, target: Target, options: RestoreOptions, acceptsRows: Bool
+  ) {
     self.archive = archive
+    self.repository = repository
     self.target = target
     self.options = options
     self.acceptsRows = acceptsRows
@@ -63,14 +68,16 @@ public struct RestoreArchive: Sendable {
   private func path(_ access: DatabaseAccess, live: String) throws -> FilePath {
     let given = FilePath(Project.absolute(archive))
     if archive.contains("/") { return given }
-    let directory = FilePath(access.project.path(access.project.configuration.backupRepository))
+    let directory = FilePath(
+      repository ?? access.project.path(access.project.configuration.backupRepository))
     let exists = FileManager.default.fileExists(atPath: given.string)
     do {
       guard let repository = try BackupRepository.existing(at: directory) else {
         if exists, archive != "latest" { return given }
         throw BackupError(
-          .invalidInput, "there is no backup repository \"\(directory)\"",
-          hint: "give the path of a backup or of an archive, or set backup.repository in tsdb.yaml")
+          .invalidInput, "there is no repository \"\(directory)\"",
+          hint: "give the path of a backup or of an archive, or name the repository (--repository, "
+            + "backup.repository)")
       }
       return try repository.resolve(archive, database: live).path
     } catch let error as BackupError where error.kind == .invalidInput && exists && archive != "latest" {

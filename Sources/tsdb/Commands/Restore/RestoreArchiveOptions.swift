@@ -6,6 +6,11 @@ import Operations
 struct RestoreArchiveOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
+      "The repository's directory.", discussion: "Else backup.repository.", valueName: "directory"))
+  var repository: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Restore into a new database of this name; with --data-only, into one that exists.",
       valueName: "database"))
   var into: String?
@@ -62,27 +67,27 @@ struct RestoreArchiveOptions: ParsableArguments {
     if swap, isSchemaOnly || isDataOnly || !table.isEmpty {
       throw ValidationError("--swap takes a whole restore: no --table, --schema-only or --data-only")
     }
+    if into?.isEmpty == true { throw ValidationError("--into takes the name of a database") }
+    for text in table where RelationPattern(text) == nil {
+      throw ValidationError("--table takes NAME or SCHEMA.NAME, not \"\(text)\"")
+    }
     if isDataOnly, into == nil { throw ValidationError("--data-only needs --into DATABASE") }
     if let jobs, !(1...64).contains(jobs) { throw ValidationError("--jobs takes a number from 1 to 64") }
   }
 
   /// Whether any of them was given, for commands that they do not belong to.
   var isGiven: Bool {
-    into != nil || swap || jobs != nil || !table.isEmpty || isSchemaOnly || isDataOnly || noOwner
+    repository != nil || into != nil || swap || jobs != nil || !table.isEmpty || isSchemaOnly || isDataOnly
+      || noOwner
       || noPrivileges || createsMissingRoles || noAnalyze || check != .content || acceptsOlderServer
       || keepsFailed
   }
 
-  func options(_ project: Project, isDryRun: Bool) throws -> RestoreOptions {
+  func options(_ project: Project, isDryRun: Bool) -> RestoreOptions {
     var selection = RestoreSelection(
       contents: isSchemaOnly ? .schema : isDataOnly ? .data : .everything, includesOwners: !noOwner,
       includesPrivileges: !noPrivileges)
-    selection.tables = try table.map { text in
-      guard let pattern = RelationPattern(text) else {
-        throw ValidationError("--table takes NAME or SCHEMA.NAME, not \"\(text)\"")
-      }
-      return pattern
-    }
+    selection.tables = table.compactMap { RelationPattern($0) }
     var options = RestoreOptions(
       target: .beside(""), selection: selection, jobs: jobs ?? project.configuration.backupJobs,
       historySchema: project.configuration.historySchema)

@@ -12,7 +12,8 @@ extension RestoreCommand {
         archive.swap ? .swap(grace: grace?.duration ?? DatabaseSwap.defaultGrace) : .beside
       }
     let operation = RestoreArchive(
-      archive: name, target: target, options: try archive.options(access.project, isDryRun: isDryRun),
+      archive: name, repository: archive.repository.map(Project.absolute), target: target,
+      options: archive.options(access.project, isDryRun: isDryRun),
       acceptsRows: yes)
     let opened = try operation.open(access)
     if case .swap = target, !isDryRun { try confirmSwap(opened) }

@@ -6,9 +6,9 @@ struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Restore a backup, swap it in, go back, and drop what was kept.",
     discussion: """
-      Restores "latest", a backup by its id or label, or an archive of pg_dump by its path, always into a new \
-      database beside the live one, and compares every row with the archive. With --swap the new database then \
-      takes the live name.
+      Restores "latest", a backup by its id, the beginning of it or its label, or an archive of pg_dump by its \
+      path, always into a new database beside the live one, and compares every row with the archive. With \
+      --swap the new database then takes the live name.
 
       Two names are swapped in one transaction, and the other database is kept. Sessions are ended: idle ones \
       at once, the others after the grace period. Clients that connect meanwhile wait until then, and have to \
@@ -73,6 +73,9 @@ struct RestoreCommand: AsyncParsableCommand {
         "what to restore is missing (\"latest\", a backup, a path), or one of --swap-in, --undo, --list-old and "
           + "--drop-old")
     }
+    if name?.isEmpty == true || swapIn?.isEmpty == true {
+      throw ValidationError("the name of a backup or a database is not empty")
+    }
     if name != nil, swapIn != nil || isListing {
       throw ValidationError("a name belongs to a restore, --undo or --drop-old")
     }
@@ -81,6 +84,9 @@ struct RestoreCommand: AsyncParsableCommand {
     }
     if let grace, grace.duration > DatabaseSwap.longestGrace {
       throw ValidationError("--grace takes at most 4s: longer than that the server does not wait")
+    }
+    if grace != nil, isListing || isDropping || (actions == 0 && !archive.swap) {
+      throw ValidationError("--grace belongs to --swap, --swap-in and --undo")
     }
     if force, !isDropping { throw ValidationError("--force belongs to --drop-old") }
   }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct `Help` {
   static let commands = [
     "", "migrate", "migrate up", "migrate status", "migrate verify", "migrate down", "migrate new",
-    "migrate accept", "seed", "restore", "backup list", "backup show", "backup verify", "backup prune",
+    "migrate accept", "seed", "restore", "backup", "backup create", "backup list", "backup show",
+    "backup verify", "backup prune",
     "server", "server start", "server stop", "server status", "server url", "server psql", "server destroy",
   ]
 

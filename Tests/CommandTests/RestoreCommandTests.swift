@@ -193,9 +193,12 @@ import Testing
         let dumped = try await dump.finish()
         #expect(dumped.exitStatus == 0, "\(dumped)")
         let text = try await project.done("restore ./archive\(format) --into \(database.name)_x --jobs 2")
-        #expect(text.contains("1 tables, 2000 rows"))
+        #expect(text.contains("1 table, 2000 rows"))
         try await drop(["\(database.name)_x"], database)
       }
+      let schema = try await project.done("restore ./archive-Fd --into \(database.name)_x --schema-only")
+      #expect(schema.contains("0 tables, 0 rows, 0 B; there were no rows to compare"))
+      try await drop(["\(database.name)_x"], database)
       let missing = try await project.tsdb("restore ./nothing --into \(database.name)_x")
       #expect(missing.exitStatus == 1, "\(missing)")
       #expect(missing.standardError.contains("does not exist"))

@@ -44,7 +44,8 @@ struct ContentCheck: Sendable {
       .failed, "the restored database is not equal to the archive",
       detail: (shown + (rest > 0 ? ["\(rest) more differences."] : [])).joined(separator: "\n"),
       hint:
-        "look at it with --keep-failed; a trigger, a rule or a type that prints values otherwise can be the cause"
+        "a trigger, a rule or a type that prints values otherwise can be the cause; --keep-failed keeps a new "
+        + "database to look at"
     )
   }
 

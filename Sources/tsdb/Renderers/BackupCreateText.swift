@@ -6,7 +6,7 @@ extension BackupCreate.Result {
     let head = migrationHead.map { ", at migration \($0)" } ?? ""
     return """
       \(style.good("complete")) \(id)
-      \(database)\(head): \(tables) tables, \(rows) rows, \(ByteCount.text(bytes)) in \(ByteCount.text(size)) \
+      \(database)\(head): \(counted(tables, "table")), \(counted(Int(rows), "row")), \(ByteCount.text(bytes)) in \(ByteCount.text(size)) \
       (1:\(Self.tenths(ratio))), \(Self.tenths(seconds)) s
       \(style.faint(path))
       """

@@ -118,12 +118,13 @@ extension RestoreReport {
   func text(style: Style, isDryRun: Bool) -> String {
     var lines: [String] = []
     let seconds = Double(milliseconds) / 1000
-    let size = "\(tables) tables, \(rows) rows, \(ByteCount.text(bytes))"
+    let size = "\(counted(tables, "table")), \(counted(Int(rows), "row")), \(ByteCount.text(bytes))"
     if isDryRun {
       lines.append("would restore \(source) into \"\(database)\": \(size); nothing was changed")
     } else {
       let proof =
         switch checked {
+        case _ where tables == 0: "there were no rows to compare"
         case "content": "every row was read again and is equal"
         case "counts": "the numbers of rows are equal"
         default: "nothing was compared"

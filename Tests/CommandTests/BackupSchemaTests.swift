@@ -30,6 +30,19 @@ import Testing
     }
   }
 
+  @Test func `a role that reads only, and within a time, by default can restore`() async throws {
+    try await PostgresCluster.with { cluster in
+      try await withBackupProject(on: cluster) { project, database in
+        try await database.execute("create table t (a int)")
+        try await project.done("backup")
+        try await database.execute(
+          "alter role postgres set statement_timeout = '2s'; "
+            + "alter role postgres set default_transaction_read_only = on")
+        try await project.done("restore latest --into again --yes")
+      }
+    }
+  }
+
   @Test func `on a standby unlogged tables and sequences are left out, and named`() async throws {
     try await PostgresCluster.with { primary in
       try await withBackupProject(on: primary) { project, database in

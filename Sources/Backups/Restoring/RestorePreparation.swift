@@ -61,7 +61,9 @@ struct RestorePreparation: Sendable {
     let control = Session(settings, applicationName: "tsdb restore")
     do {
       return try await control.run { connection in
-        try prepare(plan, script, settings, control, on: connection)
+        // A role may have these set against slips of its own hand.
+        try connection.execute("set default_transaction_read_only = off; set statement_timeout = 0")
+        return try prepare(plan, script, settings, control, on: connection)
       }
     } catch {
       await control.close()

@@ -131,7 +131,8 @@ struct SwapFixture: Sendable {
         let error = await #expect(throws: PostgresError.self) {
           try await session.run { _ = try $0.execute("select 1") }
         }
-        #expect(error?.sqlState == "57P01")
+        // What is sent while the backend is on its way out may take its last words from us.
+        #expect(error?.sqlState == "57P01" || error?.origin == .connectionLost)
       }
       #expect(try await fixture.content() == "new")
     }

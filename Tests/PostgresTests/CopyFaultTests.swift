@@ -68,9 +68,16 @@ private let endless = [UInt8]("copy (select generate_series(1, 100000000000)) to
     let database = try database
     let session = database.connect()
     let process = try await session.run { try $0.query("select pg_backend_pid()").text(0, 0) }
-    let progress = Progress()
-    let task = start(session, by: path, progress)
-    try await progress.wait(for: 50_000)
+    // Not in the middle of sending: a backend that is terminated there says nothing more.
+    let task = Task {
+      try await session.run { try $0.copied("copy (select pg_sleep(120)) to stdout", by: path).rows }
+    }
+    for _ in 0..<2_000
+    where try await database.value(
+      "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and pid = \(process)") == "0"
+    {
+      try await Task.sleep(for: .milliseconds(5))
+    }
     try await database.execute("select pg_terminate_backend(\(process))")
     let error = await #expect(throws: PostgresError.self) { _ = try await task.value }
     #expect(error?.sqlState == "57P01" && error?.origin == .connectionLost, "\(String(reflecting: error))")

@@ -151,7 +151,8 @@ private func content(_ database: TestDatabase) async throws -> String {
 
   @Test func `refuses a database whose restore is not finished`() async throws {
     try await withPair { project, live, other in
-      let oid = try #require(try await other.value("select oid from pg_database where datname = current_database()"))
+      let oid = try #require(
+        try await other.value("select oid from pg_database where datname = current_database()"))
       try await live.cluster.connect().run { connection in
         _ = try connection.execute(
           "comment on database \(other.name) is 'tsdb restore in progress, of b1; started x; run by y; database \(oid)'"

@@ -53,42 +53,52 @@ import Testing
     #expect(try ConnectionSettings(parsing: string)["dbname"] == "it's")
   }
 
-  /// In a process of its own: other tests read the environment at the same time.
-  @Test func `settings win over variables of this process, and both over a service`() async {
-    await #expect(processExitsWith: .success) {
-      let directory = try TemporaryDirectory()
-      try directory.write(
-        "services",
-        """
-        [shop]
-        host=service-host
-        port=7777
-        user=service-user
-        keepalives_idle=5
-        password=service-secret
+  /// In a process of its own, this program again: other tests read the environment at the same time. (An
+  /// exit test would wait for ever beside the servers that other tests have killed.)
+  @Test func `settings win over variables of this process, and both over a service`() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write(
+      "services",
+      """
+      [shop]
+      host=service-host
+      port=7777
+      user=service-user
+      keepalives_idle=5
+      password=service-secret
 
-        """)
-      setenv("PGSERVICEFILE", directory.path("services"), 1)
-      setenv("PGHOST", "variable-host", 1)
-      setenv("PGUSER", "variable-user", 1)
-      setenv("PGSSLMODE", "disable", 1)
-      let plain = try childVariables(ConnectionSettings(parsing: "host=setting-host"))
-      #expect(plain["PGHOST"] == "setting-host" && plain["PGUSER"] == "variable-user")
-      #expect(plain["PGSSLMODE"] == "disable")
+      """)
+    let result = try await ToolRun(
+      executable: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"),
+      ["--testing-library", "swift-testing", "--filter", "under variables of a process"],
+      environment: [
+        Self.marker: "1", "PGSERVICEFILE": directory.path("services"), "PGHOST": "variable-host",
+        "PGUSER": "variable-user", "PGSSLMODE": "disable", "HOME": directory.path, "PATH": "/usr/bin:/bin",
+      ]
+    ).finish()
+    #expect(result.exitStatus == 0 && "\(result)".contains("with 1 test"), "\(result)")
+  }
 
-      let settings = try ConnectionSettings(parsing: "service=shop host=setting-host password=mine")
-      let variables = try childVariables(settings)
-      #expect(variables["PGHOST"] == "setting-host" && variables["PGPASSWORD"] == "mine")
-      #expect(variables["PGPORT"] == "7777" && variables["PGUSER"] == "service-user")
-      #expect(variables["PGSSLMODE"] == "disable" && variables["PGSERVICE"] == nil)
-      #expect(try settings.childConnectionString().contains("keepalives_idle='5'"))
+  private static let marker = "TSDB_TEST_CHILD_ENVIRONMENT"
 
-      let unknown = #expect(throws: PostgresError.self) {
-        try ConnectionSettings(parsing: "service=nowhere password=s3cret").childEnvironment()
-      }
-      #expect(unknown?.origin == .client && unknown?.message.contains("nowhere") == true)
-      #expect(unknown?.message.contains("s3cret") == false)
+  @Test(.enabled(if: ProcessInfo.processInfo.environment[marker] != nil))
+  func `under variables of a process`() throws {
+    let plain = try childVariables(ConnectionSettings(parsing: "host=setting-host"))
+    #expect(plain["PGHOST"] == "setting-host" && plain["PGUSER"] == "variable-user")
+    #expect(plain["PGSSLMODE"] == "disable")
+
+    let settings = try ConnectionSettings(parsing: "service=shop host=setting-host password=mine")
+    let variables = try childVariables(settings)
+    #expect(variables["PGHOST"] == "setting-host" && variables["PGPASSWORD"] == "mine")
+    #expect(variables["PGPORT"] == "7777" && variables["PGUSER"] == "service-user")
+    #expect(variables["PGSSLMODE"] == "disable" && variables["PGSERVICE"] == nil)
+    #expect(try settings.childConnectionString().contains("keepalives_idle='5'"))
+
+    let unknown = #expect(throws: PostgresError.self) {
+      try ConnectionSettings(parsing: "service=nowhere password=s3cret").childEnvironment()
     }
+    #expect(unknown?.origin == .client && unknown?.message.contains("nowhere") == true)
+    #expect(unknown?.message.contains("s3cret") == false)
   }
 }
 

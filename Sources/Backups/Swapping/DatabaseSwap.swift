@@ -226,8 +226,9 @@ extension DatabaseSwap {
     _ plan: Plan, _ outcome: SessionEviction.Outcome, since: ContinuousClock.Instant,
     to end: ContinuousClock.Instant
   ) -> SwapResult {
+    // The watch looks now and then, and may see the lock only when all is over.
     SwapResult(
-      live: live, kept: plan.kept,  // The watch looks now and then, and may see the lock only when all is over.
+      live: live, kept: plan.kept,
       cutoffMilliseconds: max(0, Int64((end - since) / .milliseconds(1))),
       sessionsEnded: outcome.ended, notes: plan.notes)
   }

@@ -61,10 +61,15 @@ extension BackupFixture {
     grant usage on language plpgsql_too to fixture_reader;
     revoke usage on language plpgsql_too from public;
     grant select on app.moods, app.events to fixture_reader;
+    -- In a schema that all may use without a grant: pg_restore -j grants in any order, and a role that
+    -- passes a grant on has to reach the table.
+    create table public.passed_on (holder text);
+    insert into public.passed_on values ('a'), ('b');
+    alter table public.passed_on owner to fixture_owner;
     set role fixture_owner;
-    grant select (holder) on app.secrets to "fixture_größe" with grant option;
+    grant select (holder) on public.passed_on to "fixture_größe" with grant option;
     set role "fixture_größe";
-    grant select (holder) on app.secrets to fixture_reader;
+    grant select (holder) on public.passed_on to fixture_reader;
     reset role;
     revoke create on schema public from public;
     grant create on schema public to fixture_reader;

@@ -33,7 +33,7 @@ test: ## all tests on the installed PostgreSQL, with a sample of the faults
 test-fast: ## tests that need no server
 	@scripts/require-swift
 	@scripts/install-packages build
-	scripts/run-tests --filter 'SQLSyntaxTests|MigrationsTests|OperationsTests'
+	scripts/run-tests --filter '(SQLSyntax|Migrations|Operations|Compression)Tests'
 
 test-matrix: ## server-level tests on PostgreSQL 16, 17 and 18 (MATRIX="18" for one)
 	@scripts/require-swift

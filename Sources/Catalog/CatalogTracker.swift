@@ -104,6 +104,12 @@ public struct CatalogTracker: Sendable {
     for group in dirty.groups {
       guard let known = groups[group] else {
         if group.kind == .schema, dirty.hasUpdatedSchema { return "a schema may have been renamed" }
+        // A partition is left out of the catalogue; what is built on it is not.
+        if group.kind == .relation, read[group, default: []].isEmpty,
+          dirty.relationsInUse.contains(group.id)
+        {
+          return "a relation that is left out, and that others are built on, was changed"
+        }
         continue
       }
       let after = Dictionary((read[group] ?? []).map { ($0.key, $0.name) }, uniquingKeysWith: { $1 })

@@ -203,7 +203,8 @@ import Testing
     let name = database.name("next")
     let events = RestoreEvents()
     let report = try await database.restore(archive, into: name, events: events)
-    #expect(report.removedLeftovers.filter { $0.hasPrefix(database.name) } == [dead])
+    // Whichever restore on this server comes first drops it, which may be another test's.
+    #expect(report.removedLeftovers.allSatisfy { $0 == dead || !$0.hasPrefix(database.name) })
     let others = try await database.others()
     #expect(Set(others) == [running, unmarked, carried, name])
     await other.close()

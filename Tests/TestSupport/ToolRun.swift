@@ -170,7 +170,10 @@ extension ToolRun {
   /// What finds programs and the Swift runtime, and what sanitizers and coverage are steered by.
   public static var searchPaths: [String: String] {
     let kept = ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "ASAN_OPTIONS", "TSAN_OPTIONS"]
-    return ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+    var found = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+    // The programs of the servers that are tested, where those are not the installed ones.
+    found["TSDB_PG_BINDIR"] = ProcessInfo.processInfo.environment["TSDB_TEST_PG_BINDIR"]
+    return found
   }
 
   static func cleanEnvironment(home: String?) -> [String: String] {

@@ -22,6 +22,8 @@ enum BackupFailure {
   /// What a worker is told when the session that holds the snapshot has ended under it.
   private static func isSnapshotLost(_ error: PostgresError) -> Bool {
     (error.sqlState == "22023" && error.message.hasPrefix("invalid snapshot identifier"))
+      // From PostgreSQL 17 on; nothing else of ours names a snapshot.
+      || (error.sqlState == "42704" && error.message.hasPrefix("snapshot "))
       || (error.sqlState == "55000" && error.message.hasPrefix("could not import the requested snapshot"))
   }
 

@@ -84,7 +84,7 @@ public struct DumpProgram: Sendable {
     "server closed the connection unexpectedly", "terminating connection due to", "connection to server",
     "no connection to the server", "could not receive data from server", "could not send data to server",
     "connection has been closed unexpectedly", "invalid snapshot identifier",
-    "could not import the requested snapshot",
+    "could not import the requested snapshot", "Query was: SET TRANSACTION SNAPSHOT",
   ]
 
   private func failure(of name: String, _ result: ChildProcess.Result) -> BackupError {

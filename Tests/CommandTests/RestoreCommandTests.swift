@@ -118,41 +118,44 @@ import Testing
   }
 
   @Test func `that is interrupted drops what it made; that is killed leaves it to the next`() async throws {
-    try await withProject { project, database in
-      try await database.execute(
-        Self.content
-          + "create table big as select n, repeat(md5(n::text), 20) from generate_series(1, 150000) n;")
-      try await project.done("backup")
-      let name = "\(database.name)_x"
-      func start() throws -> ToolRun {
-        try ToolRun.start(
-          ["restore", "latest", "--into", name, "--json"], environment: project.environment(),
-          directory: project.directory.path)
-      }
-      let interrupted = try start()
-      try await interrupted.waitForOutput("\"phase\":\"data\"")
-      interrupted.send(signal: SIGINT)
-      let result = try await interrupted.finish()
-      #expect(result.exitStatus == 130, "\(result)")
-      #expect(result.standardError.contains("The new database was dropped; nothing else was changed."))
-      var names = try await databases(database)
-      #expect(names == [])
+    // A server of its own: on a shared one another test's restore may drop what this one left.
+    try await PostgresCluster.with { cluster in
+      try await withProject(on: cluster) { project, database in
+        try await database.execute(
+          Self.content
+            + "create table big as select n, repeat(md5(n::text), 20) from generate_series(1, 150000) n;")
+        try await project.done("backup")
+        let name = "\(database.name)_x"
+        func start() throws -> ToolRun {
+          try ToolRun.start(
+            ["restore", "latest", "--into", name, "--json"], environment: project.environment(),
+            directory: project.directory.path)
+        }
+        let interrupted = try start()
+        try await interrupted.waitForOutput("\"phase\":\"data\"")
+        interrupted.send(signal: SIGINT)
+        let result = try await interrupted.finish()
+        #expect(result.exitStatus == 130, "\(result)")
+        #expect(result.standardError.contains("The new database was dropped; nothing else was changed."))
+        var names = try await databases(database)
+        #expect(names == [])
 
-      let killed = try start()
-      try await killed.waitForOutput("\"phase\":\"data\"")
-      killed.send(signal: SIGKILL)
-      _ = try await killed.finish()
-      names = try await databases(database)
-      #expect(names == [name])
-      let other = "\(database.name)_y"
-      // The server notices the death when the COPY of the killed process ends.
-      try await Task.sleep(for: .milliseconds(500))
-      let next = try await project.tsdb("restore latest --into \(other)")
-      #expect(next.exitStatus == 0, "\(next)")
-      #expect(next.standardOutput.contains("dropped \"\(name)\", left by an interrupted restore"))
-      names = try await databases(database)
-      #expect(names == [other])
-      try await drop(names, database)
+        let killed = try start()
+        try await killed.waitForOutput("\"phase\":\"data\"")
+        killed.send(signal: SIGKILL)
+        _ = try await killed.finish()
+        names = try await databases(database)
+        #expect(names == [name])
+        let other = "\(database.name)_y"
+        // The server notices the death when the COPY of the killed process ends.
+        try await Task.sleep(for: .milliseconds(500))
+        let next = try await project.tsdb("restore latest --into \(other)")
+        #expect(next.exitStatus == 0, "\(next)")
+        #expect(next.standardOutput.contains("dropped \"\(name)\", left by an interrupted restore"))
+        names = try await databases(database)
+        #expect(names == [other])
+        try await drop(names, database)
+      }
     }
   }
 

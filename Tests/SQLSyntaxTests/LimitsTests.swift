@@ -137,15 +137,19 @@ import Testing
       _ = try? script("select 'x")
       _ = try? script("selec 1")
     }
-    let before = try residentKilobytes()
-    for _ in 0..<20_000 { _ = try script("create table t (a int default 1)") }
-    for _ in 0..<2_000 { _ = try script(text) }
-    for _ in 0..<5_000 { _ = try? script("select 'x") }
-    for _ in 0..<5_000 {
-      _ = try? script("selec 1; create function f() returns int begin atomic select; end")
+    // What other tests of this process take meanwhile is counted too, but not in every round; a leak is.
+    var least = Int.max
+    for _ in 0..<6 where least >= 4_096 {
+      let before = try residentKilobytes()
+      for _ in 0..<10_000 { _ = try script("create table t (a int default 1)") }
+      for _ in 0..<1_000 { _ = try script(text) }
+      for _ in 0..<3_000 { _ = try? script("select 'x") }
+      for _ in 0..<3_000 {
+        _ = try? script("selec 1; create function f() returns int begin atomic select; end")
+      }
+      least = min(least, try residentKilobytes() - before)
     }
-    let grown = try residentKilobytes() - before
-    #expect(grown < 8_192)
+    #expect(least < 4_096)
   }
 
   private func residentKilobytes() throws -> Int {

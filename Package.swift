@@ -69,6 +69,9 @@ let package = Package(
       dependencies: ["CSpawn", .product(name: "SystemPackage", package: "swift-system")],
       swiftSettings: strict),
 
+    // Moments, spans and time zones.
+    .target(name: "Timekeeping", swiftSettings: strict),
+
     // Shared by the domains.
     .target(
       name: "Catalog",
@@ -91,8 +94,14 @@ let package = Package(
     .target(
       name: "Backups",
       dependencies: [
-        "Postgres", "Catalog", "Archive", "Compression", "Digests", "Processes",
+        "Postgres", "Catalog", "Archive", "Compression", "Digests", "Processes", "Timekeeping",
         .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Maintenance",
+      dependencies: [
+        "Postgres", "Processes", "Timekeeping", .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
     .target(
@@ -109,7 +118,8 @@ let package = Package(
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Archive", "Compression",
+        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Maintenance", "Archive",
+        "Compression", "Processes", "Timekeeping",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
         .product(name: "SystemPackage", package: "swift-system"),
@@ -118,7 +128,7 @@ let package = Package(
     .executableTarget(
       name: "tsdb",
       dependencies: [
-        "Operations",
+        "Operations", "Timekeeping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -137,7 +147,7 @@ let package = Package(
     .testTarget(
       name: "BackupsTests",
       dependencies: [
-        "Backups", "Archive", "Catalog", "Compression", "Postgres", "TestSupport",
+        "Backups", "Archive", "Catalog", "Compression", "Postgres", "Timekeeping", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
@@ -159,7 +169,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Postgres", "Archive", "Backups", "Compression", "Digests", "CTestSpawn",
+        "Postgres", "Archive", "Backups", "Compression", "Digests", "Timekeeping", "CTestSpawn",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       path: "Tests/TestSupport", swiftSettings: strict),
@@ -173,6 +183,13 @@ let package = Package(
     .testTarget(
       name: "OperationsTests",
       dependencies: ["Operations", "Backups", "Migrations", "Postgres", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MaintenanceTests",
+      dependencies: [
+        "Maintenance", "Postgres", "Timekeeping", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(

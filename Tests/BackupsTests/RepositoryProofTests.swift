@@ -4,6 +4,7 @@ import Foundation
 import SystemPackage
 import TestSupport
 import Testing
+import Timekeeping
 
 struct RepositoryProofTests {
   private func proof(_ kind: Proof.Kind, _ digest: String, _ second: Int64, detail: String? = nil) -> Proof {

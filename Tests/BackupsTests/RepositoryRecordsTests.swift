@@ -2,6 +2,7 @@ import Backups
 import Postgres
 import TestSupport
 import Testing
+import Timekeeping
 
 @Suite(.database) struct RepositoryRecordsTests {
   private let place = BackupRecords.Place(host: "h", path: "/srv/backups")

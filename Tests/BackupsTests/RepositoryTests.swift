@@ -3,6 +3,7 @@ import Foundation
 import SystemPackage
 import TestSupport
 import Testing
+import Timekeeping
 
 /// A repository in a temporary directory.
 struct TestRepository {

@@ -1,6 +1,7 @@
 import Backups
 import TestSupport
 import Testing
+import Timekeeping
 
 struct RetentionTests {
   private func candidate(_ time: String, verified: Bool = false, proven: Bool = false, series: String = "app")

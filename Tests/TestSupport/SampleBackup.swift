@@ -4,6 +4,7 @@ import Compression
 import Digests
 import Foundation
 import SystemPackage
+import Timekeeping
 
 /// A small backup that no server was needed for: three tables, one of them in several pieces and one empty, and a
 /// file of the configuration.

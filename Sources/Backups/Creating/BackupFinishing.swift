@@ -1,6 +1,7 @@
 import Archive
 import Digests
 import SystemPackage
+import Timekeeping
 
 /// The last files of a backup: configuration, manifest, and the table of contents at the very end.
 ///

@@ -3,6 +3,7 @@ import Compression
 import Digests
 import Postgres
 import SystemPackage
+import Timekeeping
 
 /// Takes one backup.
 public struct BackupRun: Sendable {

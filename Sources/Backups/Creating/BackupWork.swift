@@ -2,6 +2,7 @@ import Archive
 import Postgres
 import Processes
 import SystemPackage
+import Timekeeping
 
 /// The steps of one backup, in a directory that is not yet a backup.
 struct BackupWork: Sendable {

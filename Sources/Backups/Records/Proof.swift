@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Timekeeping
 
 /// The outcome of one check of a backup: a line of its `proofs.jsonl`.
 public struct Proof: Codable, Sendable, Equatable {

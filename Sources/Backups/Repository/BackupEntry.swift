@@ -1,5 +1,6 @@
 import Archive
 import SystemPackage
+import Timekeeping
 
 /// How far a backup can be trusted.
 public enum BackupState: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Archive
 import SystemPackage
+import Timekeeping
 
 extension BackupRepository {
   /// Every directory of the repository that is or was to be a backup, oldest first. What is no backup, a

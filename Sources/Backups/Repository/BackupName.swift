@@ -1,3 +1,5 @@
+import Timekeeping
+
 /// The names in a repository.
 ///
 /// A backup is a directory `20261124T083657Z-database`: the time of its start in UTC, and the database's

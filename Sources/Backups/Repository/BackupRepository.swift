@@ -1,4 +1,5 @@
 import SystemPackage
+import Timekeeping
 
 #if canImport(Glibc)
   import Glibc

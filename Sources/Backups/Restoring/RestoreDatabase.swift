@@ -1,6 +1,7 @@
 import Archive
 import Postgres
 import Synchronization
+import Timekeeping
 
 #if canImport(Glibc)
   import Glibc

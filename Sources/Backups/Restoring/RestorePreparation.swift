@@ -1,5 +1,6 @@
 import Archive
 import Postgres
+import Timekeeping
 
 /// Everything before the new database is made: the plan, the files, the server.
 struct RestorePreparation: Sendable {

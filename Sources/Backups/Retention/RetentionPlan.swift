@@ -1,3 +1,5 @@
+import Timekeeping
+
 /// Which backups a policy keeps, each with the reason; decides only.
 ///
 /// Whatever the policy says, the newest backup of a series, its newest verified and its newest proven one are

@@ -1,3 +1,5 @@
+import Timekeeping
+
 /// How many backups of a database to keep: the newest of each of the last so many hours, days, weeks, months
 /// and years in which there is one, all in UTC, and the last so many whatever their time.
 ///

@@ -4,6 +4,7 @@ import LocalServer
 import Migrations
 import Postgres
 import SystemPackage
+import Timekeeping
 
 /// The proof of one backup whose files were just verified.
 struct ProofRun: Sendable {

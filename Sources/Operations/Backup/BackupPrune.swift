@@ -1,5 +1,6 @@
 import Backups
 import Migrations
+import Timekeeping
 
 /// Removes the backups that the policy does not keep.
 public struct BackupPrune: Sendable {

@@ -1,6 +1,7 @@
 import Archive
 import Backups
 import SystemPackage
+import Timekeeping
 
 /// A backup in a list.
 public struct BackupSummary: Sendable, Encodable {

@@ -1,6 +1,7 @@
 import Backups
 import Migrations
 import SystemPackage
+import Timekeeping
 
 /// Reads every byte of backups and records the outcome.
 public struct BackupVerify: Sendable {

@@ -4,6 +4,7 @@ import FoundationEssentials
 import Migrations
 import Postgres
 import SystemPackage
+import Timekeeping
 
 /// Restores a backup, or an archive of pg_dump.
 public struct RestoreArchive: Sendable {

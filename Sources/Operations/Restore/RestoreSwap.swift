@@ -1,6 +1,7 @@
 import Backups
 import Migrations
 import Postgres
+import Timekeeping
 
 /// The database whose name is at stake, and how to reach its server without being in it.
 struct SwapTarget: Sendable {

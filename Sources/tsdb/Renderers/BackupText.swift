@@ -1,5 +1,6 @@
 import Backups
 import Operations
+import Timekeeping
 
 extension BackupSummary {
   /// Such as `verified 3 d ago`.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Backups
 import Operations
+import Timekeeping
 
 struct BackupListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

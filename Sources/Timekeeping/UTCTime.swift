@@ -88,7 +88,7 @@ extension UTCTime {
   }
 
   /// A moment from the beginning of a backup's name, such as `20261124T083657Z`.
-  init?(compact text: some StringProtocol) {
+  public init?(compact text: some StringProtocol) {
     let bytes = Array(text.utf8)
     guard bytes.count == 16, bytes[8] == UInt8(ascii: "T"), bytes[15] == UInt8(ascii: "Z") else { return nil }
     self.init(digits: [0..<4, 4..<6, 6..<8, 9..<11, 11..<13, 13..<15].map { Array(bytes[$0]) })

@@ -1,0 +1,70 @@
+import Postgres
+import Timekeeping
+
+extension JobRecords {
+  /// What is known of these jobs, in one round trip; empty where no run was ever recorded or the table is missing.
+  public func histories(
+    of jobs: [String], on connection: borrowing Connection
+  ) throws(PostgresError) -> [String: JobHistory] {
+    let result: QueryResult
+    do {
+      result = try connection.query(historyQuery, [Quoting.textArray(jobs)])
+    } catch {
+      if error.isUndefinedTable || error.sqlState == "3F000" { return [:] }
+      throw error
+    }
+    var histories: [String: JobHistory] = [:]
+    for row in 0..<result.rowCount {
+      histories[result.text(row, 0)] = JobHistory(
+        lastSuccess: Self.run(result, row, from: 1), lastRun: Self.run(result, row, from: 10),
+        skipsInARow: result.integer(row, 19) ?? 0, lastSkipReason: result[row, 20],
+        medianMilliseconds: result[row, 21].flatMap { Int64($0) })
+    }
+    return histories
+  }
+
+  private static let columns =
+    ["id", "slot", "started_at", "ended_at", "outcome", "reason", "row_count", "backlog", "triggered_by"]
+
+  private static func run(_ result: borrowing QueryResult, _ row: Int, from column: Int) -> JobHistory.Run? {
+    func time(_ offset: Int) -> UTCTime? {
+      result[row, column + offset].flatMap { Int64($0) }.map { UTCTime(secondsSince1970: $0) }
+    }
+    guard let id = result[row, column].flatMap({ Int64($0) }), let started = time(2),
+      let outcome = JobOutcome(rawValue: result.text(row, column + 4))
+    else { return nil }
+    return JobHistory.Run(
+      id: id, slot: time(1), started: started, ended: time(3), outcome: outcome,
+      reason: result[row, column + 5], rows: Int64(result.integer(row, column + 6) ?? 0),
+      backlog: result[row, column + 7].flatMap { Int64($0) }, trigger: result.text(row, column + 8))
+  }
+
+  private var historyQuery: String {
+    func columns(_ alias: String) -> String {
+      Self.columns.map { name in
+        name == "slot" || name.hasSuffix("_at")
+          ? "floor(extract(epoch from \(alias).\(name)))::bigint" : "\(alias).\(name)"
+      }.joined(separator: ", ")
+    }
+    return """
+      select j.name, \(columns("s")), \(columns("r")), k.count, k.reason, m.median
+      from unnest($1::text[]) as j (name)
+      left join lateral (
+        select * from \(table.name) as t where t.job = j.name and t.outcome in ('ok', 'partial')
+        order by t.id desc limit 1) as s on true
+      left join lateral (
+        select * from \(table.name) as t where t.job = j.name and t.outcome <> 'skipped'
+        order by t.id desc limit 1) as r on true
+      left join lateral (
+        select count(*) as count, (array_agg(t.reason order by t.id desc))[1] as reason
+        from \(table.name) as t where t.job = j.name and t.outcome = 'skipped' and t.id > coalesce(r.id, 0)
+      ) as k on true
+      left join lateral (
+        select (percentile_cont(0.5) within group (order by extract(epoch from d.ended_at - d.started_at)) * 1000)::bigint
+          as median
+        from (select t.started_at, t.ended_at from \(table.name) as t
+          where t.job = j.name and t.outcome in ('ok', 'partial') order by t.id desc limit 10) as d
+      ) as m on true
+      """
+  }
+}

@@ -1,0 +1,147 @@
+import Postgres
+import Timekeeping
+
+/// One run of one job: takes the job's lock, looks again whether it is due, heals, does the work and records it.
+public struct JobRun: Sendable {
+  /// What came of it.
+  public enum End: Sendable, Equatable {
+    case ran(JobResult)
+    /// Recorded as skipped; why.
+    case skipped(String)
+    /// Another process did the slot in the meantime; nothing to record.
+    case alreadyDone
+  }
+
+  public let job: JobDefinition
+  /// nil when the job was asked for by name.
+  public let slot: UTCTime?
+  public let now: UTCTime
+  public let settings: ConnectionSettings
+  public let records: JobRecords
+  public let gates: Gates
+  public let report: JobReporter
+
+  public init(
+    job: JobDefinition, slot: UTCTime?, now: UTCTime, settings: ConnectionSettings, records: JobRecords,
+    gates: Gates, report: @escaping JobReporter
+  ) {
+    self.job = job
+    self.slot = slot
+    self.now = now
+    self.settings = settings
+    self.records = records
+    self.gates = gates
+    self.report = report
+  }
+
+  /// - Throws: ``MaintenanceError`` or `PostgresError` when no run could be recorded. What goes wrong in `body` is
+  ///   recorded, and is the result.
+  public func run(_ body: some JobBody) async throws -> End {
+    let watch = JobWatch(settings: settings)
+    let work = PoliteConnection(
+      settings: settings, watch: watch, activity: "tsdb/\(job.name)", report: report)
+    do {
+      let end = try await run(body, watch, work)
+      await work.close()
+      await watch.close()
+      return end
+    } catch {
+      await work.close()
+      await watch.close()
+      throw error
+    }
+  }
+
+  private func run(_ body: some JobBody, _ watch: JobWatch, _ work: PoliteConnection) async throws -> End {
+    let serverVersion = try await work.run { [job] connection in
+      try MaintenanceSession.prepare(connection, lockTimeout: job.lockTimeout)
+      return connection.serverVersion
+    }
+    let lock = JobLock(schema: records.table.schema, job: job.name)
+    let (records, job, slot) = (records, job, slot)
+    guard try await watch.tryLock(lock) else {
+      let reason = "already running"
+      try await work.run { try records.skip(job, slot: slot, reason: reason, on: $0) }
+      return .skipped(reason)
+    }
+    if let slot, try await isDone(slot, work) { return .alreadyDone }
+    let id = try await work.run { [report] connection in
+      for started in try records.failInterrupted(job.name, on: connection) {
+        report(.healed("the run of \(started), whose process ended before it did, is recorded as failed"))
+      }
+      return try records.begin(job, slot: slot, on: connection)
+    }
+    let watching = Task { await watch.run() }
+    defer { watching.cancel() }
+    let context = JobContext(
+      job: job, now: now, work: work, settings: settings, serverVersion: serverVersion,
+      schema: records.table.schema, gates: gates, deadline: .now + job.budget, report: report)
+    var result: JobResult
+    do {
+      result = try await body.run(context)
+    } catch {
+      result = Self.failure(error)
+    }
+    result.waits += work.waits
+    result.yields += work.yields
+    let final = result
+    // Also in a task that is cancelled: a run that was interrupted is recorded so.
+    try await work.run { try records.end(id, final, on: $0) }
+    return .ran(final)
+  }
+
+  private func isDone(_ slot: UTCTime, _ work: PoliteConnection) async throws -> Bool {
+    let (records, name) = (records, job.name)
+    let history = try await work.run { try records.histories(of: [name], on: $0)[name] }
+    guard let last = history?.lastSuccess?.slot else { return false }
+    return last >= slot
+  }
+
+  static func failure(_ error: any Error) -> JobResult {
+    switch error {
+    case is CancellationError: JobResult(.failed, reason: "interrupted")
+    case let error as PostgresError where error.isCancellation && Task.isCancelled:
+      JobResult(.failed, reason: "interrupted")
+    case let error as PostgresError:
+      JobResult(
+        .failed, reason: error.message, hint: error.hint,
+        sqlState: error.sqlState.isEmpty ? nil : error.sqlState)
+    case let error as MaintenanceError:
+      JobResult(.failed, reason: error.message, hint: error.hint, sqlState: error.sqlState)
+    default: JobResult(.failed, reason: "\(error)")
+    }
+  }
+}
+
+/// The settings of a maintenance session.
+enum MaintenanceSession {
+  /// - Throws: ``MaintenanceError`` where a pooler stands between, or nothing can be written.
+  static func prepare(_ connection: borrowing Connection, lockTimeout: Duration) throws {
+    let facts = try connection.query(
+      "select pg_backend_pid(), pg_is_in_recovery(), version() ~ 'linux'")
+    guard facts.integer(0, 0) == connection.announcedProcessID else {
+      throw MaintenanceError(
+        .invalidInput, "a connection pooler stands between tsdb and the server",
+        detail:
+          "The lock of a job belongs to a session, and a pooler lends sessions to others. Nothing was run.",
+        hint: "connect directly: name the server's own port in DATABASE_URL for tsdb maintain")
+    }
+    guard !facts.isTrue(0, 1) else {
+      throw MaintenanceError(
+        .failed, "the server is a read-only standby", detail: "Nothing was run.",
+        hint: "connect to the primary; a URL with several hosts and target_session_attrs=primary finds it")
+    }
+    var settings = [
+      "set lock_timeout = \(max(1, lockTimeout.wholeMilliseconds))", "set statement_timeout = 0",
+      "set idle_in_transaction_session_timeout = '60s'", "set client_min_messages = notice",
+      "set default_transaction_read_only = off", "set search_path = pg_catalog",
+    ]
+    // A killed tsdb must not leave its statement running and its locks held.
+    // Source: PostgreSQL manual, client_connection_check_interval; Linux and others, from 14.
+    if facts.isTrue(0, 2), connection.serverVersion >= 140_000 {
+      settings.append("set client_connection_check_interval = '1s'")
+    }
+    if connection.serverVersion >= 170_000 { settings.append("set transaction_timeout = 0") }
+    try connection.execute(settings.joined(separator: "; "))
+  }
+}

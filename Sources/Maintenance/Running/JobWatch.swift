@@ -1,0 +1,134 @@
+import Postgres
+import Synchronization
+
+/// The second connection of a job: it holds the job's lock, and gives the job's work up when somebody waits behind it.
+///
+/// In autocommit mode, so neither lock nor polling holds a snapshot.
+final class JobWatch: Sendable {
+  /// A statement that is being watched.
+  private struct Current {
+    let processID: Int
+    let canceller: Canceller
+    let since: ContinuousClock.Instant
+    /// The session that was found waiting; the statement is cancelled then.
+    var waiter: Int?
+  }
+
+  private struct State {
+    var current: Current?
+    /// The backend that holds the lock.
+    var lockHolder: Int?
+    /// Why the lock is gone.
+    var loss: PostgresError?
+  }
+
+  private let session: Session
+  private let state = Mutex(State())
+
+  /// Half of what is promised, for a cancelled statement takes its time to end, too.
+  static let interval = Duration.milliseconds(40)
+
+  init(settings: ConnectionSettings) {
+    session = Session(settings, applicationName: "tsdb watch")
+  }
+
+  /// Connects, and takes the job's lock if it is free.
+  func tryLock(_ lock: JobLock) async throws -> Bool {
+    let (isOurs, holder) = try await session.run { connection in
+      try connection.execute("set lock_timeout = '2s'; set statement_timeout = '5s'")
+      let result = try connection.query(lock.attempt, lock.parameters)
+      return (result.isTrue(0, 0), result.integer(0, 1))
+    }
+    if isOurs { state.withLock { $0.lockHolder = holder } }
+    return isOurs
+  }
+
+  /// Gives the lock back with the connection.
+  func close() async { await session.close() }
+
+  /// Watches until the task is cancelled.
+  func run() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: Self.interval)
+      guard let current = state.withLock({ $0.current }), current.waiter == nil else { continue }
+      await look(behind: current)
+    }
+  }
+
+  /// Begins to watch; throws when the lock is lost.
+  func begin(processID: Int, canceller: Canceller) throws {
+    try state.withLock { state throws(PostgresError) in
+      if let loss = state.loss { throw loss }
+      state.current = Current(processID: processID, canceller: canceller, since: .now)
+    }
+  }
+
+  /// Ends watching.
+  ///
+  /// - Returns: who was found waiting, and how long the statement had run then.
+  func end() -> (waiter: Int, since: ContinuousClock.Instant)? {
+    state.withLock { state in
+      defer { state.current = nil }
+      guard let current = state.current, let waiter = current.waiter else { return nil }
+      return (waiter, current.since)
+    }
+  }
+
+  /// Why the lock is lost; nil while it is held.
+  var loss: PostgresError? { state.withLock { $0.loss } }
+
+  private func look(behind current: Current) async {
+    do {
+      let (waiter, holder) = try await session.run { connection in
+        let result = try connection.query(Self.waiters, ["\(current.processID)"])
+        return (result.integer(0, 0), result.integer(0, 1))
+      }
+      guard holder == state.withLock({ $0.lockHolder }) else {
+        // The session has connected anew by itself, and the new connection holds no lock.
+        throw PostgresError(
+          origin: .connectionLost, message: "the connection that held the job's lock is lost")
+      }
+      guard let waiter else { return }
+      cancel(current) { $0.current?.waiter = waiter }
+    } catch let error as PostgresError where error.origin == .connectionLost || error.origin == .connecting {
+      cancel(current) { $0.loss = error }
+    } catch {
+      // A poll that failed otherwise is repeated in a moment.
+    }
+  }
+
+  private func cancel(_ current: Current, _ note: (inout State) -> Void) {
+    state.withLock { state in
+      note(&state)
+      // Under the lock, so that it cannot meet the statement after the one that was watched.
+      if state.current?.since == current.since { current.canceller.requestCancellation() }
+    }
+  }
+
+  /// `pg_locks` and `pg_blocking_pids` tell every role of every session; `pg_stat_activity` does not.
+  private static let waiters = """
+    select
+      (select l.pid from pg_catalog.pg_locks as l
+       where not l.granted and l.pid <> $1::int and $1::int = any (pg_catalog.pg_blocking_pids(l.pid))
+       limit 1),
+      pg_catalog.pg_backend_pid()
+    """
+}
+
+/// The advisory lock that lets one run of a job at a time work in a database.
+struct JobLock: Sendable {
+  /// Of a history; jobs of two histories in one database do not exclude one another.
+  let schema: String
+  let job: String
+
+  /// The first key is "tsdd" in ASCII, apart from the runner's of migrations.
+  private static let classID: Int32 = 0x7473_6464
+
+  /// Whether the lock was free, and the backend that has it then.
+  var attempt: String {
+    """
+    select pg_catalog.pg_try_advisory_lock(\(Self.classID), pg_catalog.hashtext($1)), pg_catalog.pg_backend_pid()
+    """
+  }
+  var parameters: [String?] { ["\(schema).\(job)"] }
+}

@@ -16,6 +16,9 @@ public struct BackupOptions: Sendable {
   /// Between 4 and 128 MB it makes no difference to the time; the last piece, which runs alone, should be
   /// short, and what is held back for the order is bounded by it.
   public static let defaultPieceSize: Int64 = 32 << 20
+  /// How often it is looked who waits behind the backup's locks: often enough to be noticed while somebody
+  /// wonders, seldom enough to cost nothing.
+  public var lockWatchInterval = Duration.seconds(1)
   /// The schema with tsdb's own tables.
   public var historySchema: String
   /// Name and version of this program.

@@ -37,9 +37,7 @@ struct BackupWork: Sendable {
     let selection = try await inScratchDirectory("selection.tmp") { try dump.selectedTables(into: $0) }
     let definitions = try await readDefinitions(selection)
     let snapshot = definitions.snapshot
-    let courtesy = Task { [settings, report] in
-      await LockCourtesy(settings: settings, report: report).run(holder: snapshot.processID)
-    }
+    let courtesy = watch(snapshot)
     defer { courtesy.cancel() }
     report(.snapshot(id: snapshot.id))
     var assembly = ArchiveAssembly(base: definitions.base)
@@ -119,6 +117,8 @@ extension BackupWork {
 
   private func tryDefinitions(_ selection: Set<UInt32>?) async throws -> Definitions {
     let snapshot = try await leader.open(selection: selection)
+    let courtesy = watch(snapshot)
+    defer { courtesy.cancel() }
     report(.phase(.schema))
     let facts = try await leader.session.run { [options] connection in
       try BackupFacts.read(
@@ -137,6 +137,12 @@ extension BackupWork {
       try dump.largeObjects(snapshot: snapshot.id, into: path)
     }
     return Definitions(snapshot: snapshot, facts: facts, base: base, largeObjects: objects)
+  }
+
+  /// Reports who waits behind the locks that came with the snapshot, until the task is cancelled.
+  private func watch(_ snapshot: SnapshotLeader.Snapshot) -> Task<Void, Never> {
+    let courtesy = LockCourtesy(settings: settings, interval: options.lockWatchInterval, report: report)
+    return Task { await courtesy.run(holder: snapshot.processID) }
   }
 
   /// Runs `body`, which blocks, on a thread of its own with a directory that is removed afterwards.

@@ -4,12 +4,10 @@ import Synchronization
 /// Says who waits because of a backup, and whom a backup waits for.
 struct LockCourtesy: Sendable {
   let settings: ConnectionSettings
+  let interval: Duration
   let report: BackupReporter
 
-  /// Often enough to be noticed while somebody wonders, seldom enough to cost nothing.
-  private static let interval = Duration.seconds(1)
-
-  /// Looks once a second until the task is cancelled; each waiting session is reported once.
+  /// Looks once in ``interval`` until the task is cancelled; each waiting session is reported once.
   ///
   /// - Parameter holder: the server process that holds the backup's locks.
   func run(holder: Int) async {
@@ -22,7 +20,7 @@ struct LockCourtesy: Sendable {
         if !new.isEmpty { report(.waitingBehind(new)) }
         known = Set(waiting.map(\.processID))
       }
-      try? await Task.sleep(for: Self.interval)
+      try? await Task.sleep(for: interval)
     }
     await watch.session.close()
   }

@@ -15,7 +15,7 @@ public struct ContentFingerprint: Sendable, Equatable {
 
   /// Adds one row: its COPY text with the newline at its end.
   public mutating func add(row: UnsafeRawBufferPointer) {
-    add(XXH3_128bits(row.baseAddress, row.count))
+    add(tsdb_xxh3_128bits(row.baseAddress, row.count))
   }
 
   /// Adds the rows of another fingerprint.

@@ -39,7 +39,7 @@ public final class RowHasher {
       XXH3_128bits_reset(state)
       isInsideRow = true
     }
-    XXH3_128bits_update(state, bytes.baseAddress, bytes.count)
+    tsdb_xxh3_128bits_update(state, bytes.baseAddress, bytes.count)
     if endsRow {
       fingerprint.add(XXH3_128bits_digest(state))
       isInsideRow = false

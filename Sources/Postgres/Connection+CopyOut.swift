@@ -53,8 +53,12 @@ extension Connection {
     PostgresError(origin: .client, message: "the statement does not copy rows to the client as text")
   }
 
-  /// A pause when nothing is there costs less than waking for each 8 KiB that the server sends.
+  /// A pause when little is there costs less than waking for each 8 KiB that the server sends.
   private static var pauseMicroseconds: Int { 300 }
+
+  /// When this much came at once there is no pause: the socket holds about 200 KiB, and a server that has
+  /// filled it stands still until it is read again.
+  private static var pauseThreshold: Int { 64 << 10 }
 
   /// How long a cancelled COPY may still send rows; then the connection is given up.
   private static var drainLimit: Duration { .seconds(10) }
@@ -123,7 +127,9 @@ extension Connection {
         }
         received += count
         // Answers that fit into one read should not be waited for.
-        if !isFilled, received > 64 << 10 { pause(microseconds: Self.pauseMicroseconds) }
+        if !isFilled, count < Self.pauseThreshold, received > 64 << 10 {
+          pause(microseconds: Self.pauseMicroseconds)
+        }
       }
     }
   }

@@ -81,7 +81,7 @@ enum Main {
       if arguments.contains("--json") {
         let message = Arguments.hidingConnections(in: Tsdb.message(for: error), given: arguments)
         Terminal.writeOutput(
-          JSONText.encode(["error": Failure(usage: message, status: code.rawValue)]))
+          JSONText.encodeLine(["error": Failure(usage: message, status: code.rawValue)]))
       }
       Terminal.writeError(text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text)
       return code.rawValue
@@ -101,8 +101,10 @@ enum Main {
   }
 
   /// The document on standard output for programs, the text on standard error for people.
+  ///
+  /// On one line, because it may be the last of a stream of documents that are one line each.
   private static func report(_ failure: Failure, asJSON: Bool) {
-    if asJSON { Terminal.writeOutput(JSONText.encode(["error": failure])) }
+    if asJSON { Terminal.writeOutput(JSONText.encodeLine(["error": failure])) }
     Terminal.writeError(
       failure.text(style: Style(isTerminal: Terminal.isErrorTerminal, environment: Invocation.environment)))
   }

@@ -36,6 +36,25 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    "backup --json --table public.none", "restore latest --into LIVE --json", "backup --json --jobs 0",
+  ])
+  func `with --json a failure is one more line`(line: String) async throws {
+    try await withBackupProject { project, database in
+      try await project.done("backup")
+      let result = try await project.tsdb(line.replacingOccurrences(of: "LIVE", with: database.name))
+      #expect(result.exitStatus != 0)
+      let lines = try result.standardOutput.split(separator: "\n").map { line in
+        try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(result)")
+      }
+      let error = try #require(lines.last?["error"] as? [String: Any])
+      #expect(error["status"] as? Int == result.exitStatus.map(Int.init))
+      #expect(lines.dropLast().allSatisfy { $0["event"] is String })
+      // Events came before it, but for a fault in the command line.
+      #expect(lines.count > 1 || line.hasSuffix("--jobs 0"), "\(result)")
+    }
+  }
+
   @Test func `only what was asked for is in a backup of some tables`() async throws {
     try await withBackupProject { project, database in
       try await database.execute(

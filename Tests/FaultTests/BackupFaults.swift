@@ -50,7 +50,7 @@ extension Fault {
     switch self {
     case .killTool: 0.6
     case .terminateBackend, .cutConnection, .killChild: 0.3
-    case .killBackend, .interruptTool, .terminateTool, .killServer: 0.2
+    case .killBackend, .interruptTool, .terminateTool, .killServer, .killThrowawayServer: 0.2
     }
   }
 }
@@ -84,7 +84,7 @@ final class BackupTaken: FaultSubject {
     switch fault {
     case .killTool: []
     case .interruptTool, .terminateTool: [130]
-    case .killBackend, .terminateBackend, .killServer, .cutConnection: [75]
+    case .killBackend, .terminateBackend, .killServer, .cutConnection, .killThrowawayServer: [75]
     case .killChild: [1]
     }
   }

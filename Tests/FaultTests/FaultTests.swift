@@ -70,7 +70,9 @@ extension Fault {
     switch self {
     case .killTool: 1
     case .killBackend, .interruptTool: 0.35
-    case .terminateTool, .terminateBackend, .cutConnection, .killServer, .killChild: 0.2
+    case .terminateTool, .terminateBackend, .cutConnection, .killServer, .killChild,
+      .killThrowawayServer:
+      0.2
     }
   }
 }

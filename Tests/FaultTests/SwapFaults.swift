@@ -23,7 +23,7 @@ extension Faults {
         switch fault {
         case .killTool: 1.0
         case .killBackend, .terminateBackend, .cutConnection: 0.5
-        case .interruptTool, .terminateTool, .killServer, .killChild: 0.25
+        case .interruptTool, .terminateTool, .killServer, .killChild, .killThrowawayServer: 0.25
         }
       let tally = try await FaultHarness<Subject>(fault, on: cluster, measure: measure, share: share).run()
       #expect(tally.hit > 0 || !FaultCount.isFull, "no fault met a running command")

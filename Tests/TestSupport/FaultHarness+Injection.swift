@@ -19,6 +19,8 @@ public enum Fault: String, Sendable, CaseIterable {
   case cutConnection = "loss of the connection"
   /// Of a command that has others work for it.
   case killChild = "SIGKILL of a program that tsdb runs"
+  /// Of a command that makes a server of its own; its backends then end by themselves.
+  case killThrowawayServer = "SIGKILL of the throwaway server"
 }
 
 /// When it is done.
@@ -72,11 +74,39 @@ struct FaultInjection: Sendable {
   var restartsServer = false
 }
 
+/// What proofs left in a project.
+public struct ThrowawayServers: Sendable {
+  private let project: TemporaryDirectory
+  private let place = ".tsdb/proofs"
+
+  public init(in project: TemporaryDirectory) { self.project = project }
+
+  /// Everything there, locks included.
+  public var names: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: project.path(place))) ?? []).sorted()
+  }
+
+  /// The directories of servers.
+  public var directories: [String] {
+    names.filter { !$0.hasSuffix(".lock") }.map { project.path("\(place)/\($0)") }
+  }
+
+  /// The processes that say in their data directories that they are the servers.
+  public var processes: [pid_t] {
+    directories.compactMap { directory in
+      let text = try? String(contentsOfFile: directory + "/.tsdb/server/data/postmaster.pid", encoding: .utf8)
+      return text?.split(separator: "\n").first.flatMap { pid_t($0) }
+    }
+  }
+}
+
 /// Waits for the moment on a thread of its own, so that nothing else on the pool can delay it.
 struct FaultInjector: Sendable {
   let fault: Fault
   let cluster: PostgresCluster
   let run: ToolRun
+  /// The directory that the command was given.
+  let project: TemporaryDirectory
   let log: ServerLogTail
   let relay: ConnectionRelay?
   /// Which of the command's backends is struck, from the first (0) to the last (1) that still work.
@@ -125,8 +155,18 @@ struct FaultInjector: Sendable {
     case .killServer: return strikeServer()
     case .cutConnection: return relay?.cut() ?? false
     case .killChild: return strikeChild()
+    case .killThrowawayServer: return strikeThrowawayServer()
     }
     return wasRunning
+  }
+
+  /// It may be yet to come.
+  private func strikeThrowawayServer() -> Bool {
+    while run.isRunning {
+      if let server = ThrowawayServers(in: project).processes.first { return kill(server, SIGKILL) == 0 }
+      usleep(500)
+    }
+    return false
   }
 
   /// The first blow of ``PostgresCluster/kill9()``, at once; the caller waits for the rest.

@@ -102,8 +102,10 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
       let begin = ContinuousClock.now
       let run = try start(subject, url: subject.url)
       // Never: it reads the log until the end.
-      _ = try await FaultInjector(fault: .killTool, cluster: cluster, run: run, log: log, relay: nil)
-        .inject(at: .statement(.max, pause: .zero))
+      _ = try await FaultInjector(
+        fault: .killTool, cluster: cluster, run: run, project: subject.project, log: log, relay: nil
+      )
+      .inject(at: .statement(.max, pause: .zero))
       let result = try await run.finish(within: runLimit)
       guard result.exitStatus == Subject.doneStatus else { throw TestSupportError("undisturbed: \(result)") }
       try await subject.checkInterrupted(result)
@@ -130,7 +132,8 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
     log.read()
     let starts = log.starts
     let injector = FaultInjector(
-      fault: fault, cluster: cluster, run: run, log: log, relay: relay, choice: choice)
+      fault: fault, cluster: cluster, run: run, project: subject.project, log: log, relay: relay,
+      choice: choice)
     let injection = try await injector.inject(at: moment)
     trace.injection = injection
     // A pooler keeps its clients waiting for the server, which for a direct connection is gone for good.
@@ -157,7 +160,7 @@ public struct FaultHarness<Subject: FaultSubject>: Sendable {
       // Before the handler is set up, the signal ends the process.
       case .interruptTool: SIGINT
       case .terminateTool: SIGTERM
-      case .killBackend, .terminateBackend, .killServer, .cutConnection, .killChild: nil
+      case .killBackend, .terminateBackend, .killServer, .cutConnection, .killChild, .killThrowawayServer: nil
       }
     let possible = Subject.statuses(after: fault).union([Subject.doneStatus])
     let isPossible = result.exitStatus.map { possible.contains($0) } ?? (result.signal == ownSignal)
@@ -203,7 +206,7 @@ extension FaultSubject {
     switch fault {
     case .killTool: []
     case .interruptTool, .terminateTool: [130]
-    case .killBackend, .terminateBackend, .killServer, .cutConnection: [75]
+    case .killBackend, .terminateBackend, .killServer, .cutConnection, .killThrowawayServer: [75]
     case .killChild: [1]
     }
   }

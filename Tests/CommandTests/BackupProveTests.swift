@@ -102,6 +102,26 @@ import Testing
     #expect(try await project.states() == ["proven"])
   }
 
+  @Test(.database) func `is none when the server goes away under the verify scripts`() async throws {
+    let database = try #require(TestDatabase.current)
+    let project = try TestProject(
+      database,
+      [
+        "0001_a.sql": "create table a (i int);", "0001_a.down.sql": "drop table a;",
+        "0001_a.verify.sql": "select i from a;",
+      ])
+    try await project.done("migrate up")
+    let id = try await project.backup()
+    // The server and the backend of the script itself.
+    try project.write(
+      "0001_a.verify.sql", "copy (select 1) to program 'kill -9 $(head -n 1 postmaster.pid) $PPID';")
+    try await project.tsdb("backup verify --restore", within: .seconds(240)).expect(75)
+    #expect(try await project.states() == ["verified"])
+    #expect(try project.proofs().isEmpty)
+    try project.write("0001_a.verify.sql", "select i from a;")
+    #expect(try await project.proved("backup verify --restore").hasPrefix("proven \(id)"))
+  }
+
   @Test func `names what this machine lacks, and says nothing against the backup`() async throws {
     try await withDatabase(on: FixtureInstallation.cluster) { database in
       try await database.execute("create extension tsdb_fixture")

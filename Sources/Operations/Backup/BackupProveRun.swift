@@ -182,7 +182,7 @@ extension ProofRun {
       project: access.project, settings: settings, options: configuration.runOptions)
     do {
       return ProofScripts(try await MigrateVerify().run(database))
-    } catch let error as MigrationError where error.kind != .interrupted {
+    } catch let error as MigrationError where error.kind != .interrupted && error.kind != .tryAgain {
       return ProofScripts(notChecked: error.summary)
     }
   }

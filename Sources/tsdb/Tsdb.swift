@@ -1,4 +1,5 @@
 import ArgumentParser
+import Maintenance
 import Operations
 
 #if canImport(Glibc)
@@ -24,7 +25,10 @@ struct Tsdb: AsyncParsableCommand {
       \(ExitStatus.help)
       """,
     version: Version.current,
-    subcommands: [Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, ServerGroup.self])
+    subcommands: [
+      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self,
+      ServerGroup.self,
+    ])
 }
 
 @main
@@ -56,11 +60,21 @@ enum Main {
       return Terminal.outputFailure.map(reportOutput) ?? ExitStatus.done.rawValue
     } catch let findings as Findings {
       return findings.status.rawValue
+    } catch let end as PluginEnd {
+      // 1 would be a warning.
+      guard let failure = Terminal.outputFailure else { return Int32(end.status.rawValue) }
+      _ = reportOutput(failure)
+      return Int32(HealthStatus.unknown.rawValue)
     } catch  where isParserError(error) {
       return report(parserError: error, arguments: given)
     } catch {
       var failure = Failure(error)
       failure.message = Arguments.hidingConnections(in: failure.message, given: given)
+      if CheckCommand.isMeant(by: given) {
+        return CheckCommand.reportUnknown(
+          [failure.location, failure.message].compactMap { $0 }.joined(separator: ": "), hint: failure.hint,
+          asJSON: given.contains("--json"))
+      }
       report(failure, asJSON: given.contains("--json"))
       return failure.status
     }
@@ -78,6 +92,11 @@ enum Main {
     let code = Tsdb.exitCode(for: error)
     let text = Arguments.hidingConnections(in: Tsdb.fullMessage(for: error), given: arguments)
     guard code.isSuccess else {
+      if CheckCommand.isMeant(by: arguments) {
+        let message = Arguments.hidingConnections(in: Tsdb.message(for: error), given: arguments)
+        Terminal.writeError(text)
+        return CheckCommand.reportUnknown(message, hint: nil, asJSON: arguments.contains("--json"))
+      }
       if arguments.contains("--json") {
         let message = Arguments.hidingConnections(in: Tsdb.message(for: error), given: arguments)
         Terminal.writeOutput(

@@ -1,0 +1,88 @@
+import LocalServer
+import Maintenance
+import Migrations
+import Postgres
+import Timekeeping
+
+/// Looks at a database by all checks; writes nothing.
+public struct CheckOperation: Sendable {
+  /// Of all checks, in the order of their findings.
+  public static let descriptions: [HealthCheckDescription] = HealthChecks.descriptions
+
+  private let names: Set<String>
+  private let limits: HealthLimits
+
+  /// - Parameters:
+  ///   - only: names of checks; empty for all.
+  ///   - skip: names of checks that are left out.
+  ///   - warnings: `NAME=VALUE` for thresholds.
+  /// - Throws: `MaintenanceError` of kind `invalidInput` for a name or a value that cannot be used.
+  public init(
+    only: [String] = [], skip: [String] = [], warnings: [String] = [], criticals: [String] = []
+  ) throws {
+    let known = Self.descriptions.map(\.name)
+    for name in only + skip where !known.contains(name) {
+      let nearest = EditDistance.nearest(to: name, in: known)
+      throw MaintenanceError(
+        .invalidInput, "there is no check \"\(name)\"",
+        hint: nearest.map { "did you mean \"\($0)\"?" } ?? "\"tsdb check --list\" shows them")
+    }
+    names = Set(only.isEmpty ? known : only).subtracting(skip)
+    guard !names.isEmpty else {
+      throw MaintenanceError(.invalidInput, "no check is left to run", hint: "leave out --skip or --only")
+    }
+    let thresholds = Self.descriptions.flatMap(\.thresholds)
+    var limits = HealthLimits()
+    for text in warnings { try limits.set(.warning, text, among: thresholds) }
+    for text in criticals { try limits.set(.critical, text, among: thresholds) }
+    self.limits = limits
+  }
+
+  /// Never throws: what cannot be looked at is a finding.
+  public func run(
+    project: Project, settings: Postgres.ConnectionSettings, now: UTCTime = .now
+  ) async -> HealthReport {
+    let context = HealthContext(
+      now: now, jobs: Self.jobs(of: project), schema: project.configuration.historySchema, limits: limits,
+      period: { Self.period(of: $0, now: now) })
+    var settings = settings
+    // A plugin is given ten seconds or sixty; libpq would wait for each address of each host.
+    if settings["connect_timeout"] == nil { settings["connect_timeout"] = "5" }
+    do {
+      return try await HealthRun(settings: settings, context: context, names: names).run()
+    } catch {
+      return Self.unreachable(error, now: now)
+    }
+  }
+
+  /// What is said where no server answered: nothing else is known then.
+  public static func unreachable(_ error: any Error, now: UTCTime = .now) -> HealthReport {
+    HealthReport(findings: [connectionFinding(error)], database: nil, serverVersion: nil, time: now)
+  }
+
+  static func connectionFinding(_ error: any Error) -> HealthFinding {
+    if let error = error as? LocalServerError {
+      return HealthFinding(
+        "connection", .critical, error.message, detail: error.detail, remedy: error.hint)
+    }
+    guard let error = error as? PostgresError else {
+      return HealthFinding("connection", .unknown, error is CancellationError ? "interrupted" : "\(error)")
+    }
+    let explained = MigrationError.connecting(error)
+    // The application cannot get in either, where the server is away, full or without the database. Where only our
+    // own role or URL is refused, nothing is known of it.
+    let isDown = error.isServerUnavailable || error.sqlState == "3D000"
+    return HealthFinding(
+      "connection", isDown ? .critical : .unknown, explained.summary,
+      detail: error.sqlState.isEmpty ? nil : "SQLSTATE \(error.sqlState)", remedy: explained.hint)
+  }
+
+  static func jobs(of project: Project) -> [JobDefinition] { [] }
+
+  static func period(of schedule: JobSchedule, now: UTCTime) -> Duration {
+    switch schedule {
+    case .every(let span): span
+    case .cron: .seconds(86_400)
+    }
+  }
+}

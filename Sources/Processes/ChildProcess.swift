@@ -75,10 +75,26 @@ public struct ChildProcess: Sendable {
   /// - Parameters:
   ///   - inherited: a file descriptor the program keeps open, as number 3. A lock on it is held until
   ///     the program has ended, even when this process is killed before.
+  ///   - input: what the program reads; nil for nothing. It is written while nobody reads the output, so it must be
+  ///     something that reads all of it before it writes much.
   ///   - started: gets the process number, so that another thread can end the program.
   public func run(
-    inheriting inherited: FileDescriptor? = nil, started: (pid_t) -> Void = { _ in }
+    inheriting inherited: FileDescriptor? = nil, input: [UInt8]? = nil, started: (pid_t) -> Void = { _ in }
   ) throws(ProcessError) -> Result {
+    // A socket, for writing to one whose reader is gone need not be a signal.
+    var inputEnds: [Int32] = [-1, -1]
+    if input != nil {
+      #if os(Linux)
+        let kind = Int32(SOCK_STREAM.rawValue)
+      #else
+        let kind = SOCK_STREAM
+      #endif
+      guard socketpair(AF_UNIX, kind, 0, &inputEnds) == 0 else {
+        throw ProcessError(step: .openPipe, errno: Self.lastErrno)
+      }
+      for end in inputEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    }
+    defer { for end in inputEnds where end >= 0 { close(end) } }
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw ProcessError(step: .openPipe, errno: Self.lastErrno) }
     _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
@@ -88,13 +104,23 @@ public struct ChildProcess: Sendable {
     let writing = FileDescriptor(rawValue: ends[1])
     let child: Swift.Result<pid_t, ProcessError>
     do {
-      child = .success(try start(output: writing, inheriting: inherited, newSession: false))
+      let inputEnd = input == nil ? nil : FileDescriptor(rawValue: inputEnds[0])
+      child = .success(
+        try start(output: writing, input: inputEnd, inheriting: inherited, newSession: false))
     } catch {
       child = .failure(error)
     }
     try? writing.close()
     let pid = try child.get()
     started(pid)
+    if let input {
+      // Only the program has the reading end now, so that its death ends the writing.
+      close(inputEnds[0])
+      inputEnds[0] = -1
+      Self.send(input, to: inputEnds[1])
+      close(inputEnds[1])
+      inputEnds[1] = -1
+    }
     let output = Self.readToEnd(reading)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
@@ -103,9 +129,12 @@ public struct ChildProcess: Sendable {
 
   /// Starts the program and returns its process number once it is executing.
   ///
-  /// - Parameter newSession: detached: no terminal, no signal meant for the caller's group.
+  /// - Parameters:
+  ///   - input: what the program reads from; nil for nothing to read.
+  ///   - newSession: detached: no terminal, no signal meant for the caller's group.
   public func start(
-    output: FileDescriptor, inheriting inherited: FileDescriptor?, newSession: Bool
+    output: FileDescriptor, input: FileDescriptor? = nil, inheriting inherited: FileDescriptor?,
+    newSession: Bool
   ) throws(ProcessError) -> pid_t {
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
     guard null >= 0 else { throw ProcessError(step: .openNull, errno: Self.lastErrno) }
@@ -116,7 +145,8 @@ public struct ChildProcess: Sendable {
       withCStrings(environment) { envp in
         executable.string.withCString { path in
           var request = cspawn_request(
-            executable: path, arguments: argv, environment: envp, input: null, output: output.rawValue,
+            executable: path, arguments: argv, environment: envp, input: input?.rawValue ?? null,
+            output: output.rawValue,
             inherited: inherited?.rawValue ?? -1, new_session: newSession,
             change_account: account != nil, uid: account?.uid ?? 0, gid: account?.gid ?? 0)
           return cspawn_start(&request, &child, &step)
@@ -130,6 +160,21 @@ public struct ChildProcess: Sendable {
     return child
   }
 
+  private static func send(_ bytes: [UInt8], to socket: Int32) {
+    #if os(Linux)
+      let flags = Int32(MSG_NOSIGNAL)
+    #else
+      var on: Int32 = 1
+      setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
+      let flags: Int32 = 0
+    #endif
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let sent = rest.withUnsafeBytes { systemSend(socket, $0.baseAddress, $0.count, flags) }
+      if sent > 0 { rest = rest.dropFirst(sent) } else if sent < 0, errno != EINTR { return }
+    }
+  }
+
   private static var lastErrno: Errno { Errno(rawValue: errno) }
 
   private static func readToEnd(_ descriptor: FileDescriptor) -> String {
@@ -140,6 +185,10 @@ public struct ChildProcess: Sendable {
     }
     return String(decoding: bytes, as: UTF8.self)
   }
+}
+
+private func systemSend(_ socket: Int32, _ bytes: UnsafeRawPointer?, _ count: Int, _ flags: Int32) -> Int {
+  send(socket, bytes, count, flags)
 }
 
 /// Calls `body` with the strings as a C array ended by NULL, valid during the call.

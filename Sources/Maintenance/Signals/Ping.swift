@@ -55,7 +55,7 @@ public struct Ping: Sendable {
   private let curl: FilePath?
   /// `NAME=value` each: what tells curl of proxies and certificates.
   private let environment: [String]
-  private let timeout: Duration
+  fileprivate let timeout: Duration
 
   /// - Parameters:
   ///   - url: without what is added for a signal.
@@ -85,8 +85,12 @@ public struct Ping: Sendable {
   ///
   /// - Parameter body: what a person wants to know of the run; cut to ``bodyLimit``.
   public func send(_ signal: Signal, body: String = "") async -> Outcome {
+    await send(signal, body: body, within: timeout)
+  }
+
+  fileprivate func send(_ signal: Signal, body: String, within limit: Duration) async -> Outcome {
     guard let curl else { return .failed("the program \"curl\" is not installed") }
-    let deadline = ContinuousClock.now + timeout
+    let deadline = ContinuousClock.now + limit
     var outcome = Outcome.failed("no attempt was made in time")
     for attempt in 0..<Self.attempts {
       let left = deadline - .now
@@ -244,13 +248,20 @@ public struct RunPing: Sendable {
     start = Task { await ping.send(.start) }
   }
 
-  /// Tells how the run ended. A beginning that has not been told by now is given up.
+  /// Tells how the run ended. A beginning that has not been told by now gets a fifth of the time that is left.
   ///
   /// Takes at most ``Ping/timeout``.
   /// - Returns: what could not be told, in one line each.
   public func end(_ signal: Ping.Signal, body: String) async -> [String] {
-    start.cancel()
-    let outcomes = [(await start.value, "the beginning"), (await ping.send(signal, body: body), "the end")]
+    let (start, limit, begun) = (start, ping.timeout, ContinuousClock.now)
+    let giveUp = Task {
+      try await Task.sleep(for: limit / 5)
+      start.cancel()
+    }
+    let beginning = await start.value
+    giveUp.cancel()
+    let end = await ping.send(signal, body: body, within: limit - (ContinuousClock.now - begun))
+    let outcomes = [(beginning, "the beginning"), (end, "the end")]
     return outcomes.compactMap { outcome, what in
       if case .failed(let reason) = outcome { "\(what) of the run was not told: \(reason)" } else { nil }
     }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -39,7 +40,7 @@ static _Noreturn void give_up(int report, int step) {
   _exit(127);
 }
 
-static _Noreturn void child(const struct cspawn_request *request, int report) {
+static _Noreturn void child(const struct cspawn_request *request, int report, pid_t parent) {
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -61,11 +62,20 @@ static _Noreturn void child(const struct cspawn_request *request, int report) {
   close_range_of(report + 1, 0x7fffffff);
 
   if (request->new_session && setsid() < 0) give_up(report, CSPAWN_SESSION);
-  if (chdir("/") != 0) give_up(report, CSPAWN_SESSION);
+  if (chdir(request->directory ? request->directory : "/") != 0) give_up(report, CSPAWN_SESSION);
   if (request->change_account) {
     if (setgroups(0, NULL) != 0 || setgid(request->gid) != 0 || setuid(request->uid) != 0)
       give_up(report, CSPAWN_ACCOUNT);
   }
+#ifdef __linux__
+  // Behind the change of account, which resets it. Who ended before this line sends no signal.
+  if (request->dies_with_thread) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(127);
+  }
+#else
+  (void)parent;
+#endif
   execve(request->executable, request->arguments, request->environment);
   give_up(report, CSPAWN_EXEC);
 }
@@ -85,8 +95,9 @@ int cspawn_start(const struct cspawn_request *request, pid_t *pid, int *failed_s
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
   pid_t started = fork();
-  if (started == 0) child(request, report[1]);
+  if (started == 0) child(request, report[1], parent);
   int fork_error = errno;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   close(report[1]);

@@ -33,7 +33,7 @@ public struct ProcessError: Error, Sendable, Equatable {
 /// One program to run, without a shell.
 ///
 /// It gets its arguments and environment and nothing else: no other file descriptor, default signals,
-/// the working directory "/", no terminal to read from.
+/// no terminal to read from.
 public struct ChildProcess: Sendable {
   /// The account a program is run under.
   public struct Account: Sendable, Equatable {
@@ -60,6 +60,10 @@ public struct ChildProcess: Sendable {
   public var environment: [String]
   /// nil for the caller's own.
   public var account: Account?
+  /// The working directory.
+  public var directory: FilePath = "/"
+  /// Whether it gets SIGTERM when the thread that started it ends, and so when this process is killed; on Linux.
+  public var diesWithThread = false
 
   public init(
     executable: FilePath, arguments: [String], environment: [String], account: Account? = nil
@@ -143,11 +147,12 @@ public struct ChildProcess: Sendable {
     var step: Int32 = 0
     let failure = withCStrings([executable.string] + arguments) { argv in
       withCStrings(environment) { envp in
-        executable.string.withCString { path in
+        withCStrings([executable.string, directory.string]) { paths in
           var request = cspawn_request(
-            executable: path, arguments: argv, environment: envp, input: input?.rawValue ?? null,
+            executable: paths[0], arguments: argv, environment: envp, input: input?.rawValue ?? null,
             output: output.rawValue,
-            inherited: inherited?.rawValue ?? -1, new_session: newSession,
+            inherited: inherited?.rawValue ?? -1, directory: paths[1],
+            dies_with_thread: diesWithThread, new_session: newSession,
             change_account: account != nil, uid: account?.uid ?? 0, gid: account?.gid ?? 0)
           return cspawn_start(&request, &child, &step)
         }
@@ -175,7 +180,7 @@ public struct ChildProcess: Sendable {
     }
   }
 
-  private static var lastErrno: Errno { Errno(rawValue: errno) }
+  static var lastErrno: Errno { Errno(rawValue: errno) }
 
   private static func readToEnd(_ descriptor: FileDescriptor) -> String {
     var bytes: [UInt8] = []

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 /// What a child process gets. Every other file descriptor of the caller is closed in it, all
-/// signals are back to their defaults and unblocked, and its working directory is "/".
+/// signals are back to their defaults and unblocked.
 struct cspawn_request {
   const char *executable;    ///< absolute path; PATH is not searched
   char *const *arguments;    ///< argv, ended by NULL
@@ -13,6 +13,8 @@ struct cspawn_request {
   int input;                 ///< becomes 0
   int output;                ///< becomes 1 and 2
   int inherited;             ///< becomes 3; -1 for none
+  const char *directory;     ///< its working directory; NULL for "/"
+  bool dies_with_thread;     ///< gets SIGTERM when the thread that started it ends; on Linux
   bool new_session;          ///< setsid: away from the caller's terminal and process group
   bool change_account;       ///< drop to uid and gid, with no supplementary group
   uid_t uid;

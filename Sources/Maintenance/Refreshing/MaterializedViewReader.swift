@@ -76,6 +76,7 @@ enum MaterializedViewReader {
     return indexes
   }
 
+  /// Directly or through others. The rule of a view names the view itself as well, which is no reading.
   /// What functions read is not recorded by the server and so not followed.
   private static func readViews(
     of oids: String, on connection: borrowing Connection
@@ -88,6 +89,7 @@ enum MaterializedViewReader {
         join pg_catalog.pg_depend as d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = r.oid
           and d.refclassid = 'pg_catalog.pg_class'::regclass and d.deptype = 'n'
         join pg_catalog.pg_class as s on s.oid = d.refobjid and s.relkind in ('m', 'v')
+        where d.refobjid <> r.ev_class
       ), reach as (
         select e.reader as root, e.source from edge as e where e.reader = any ($1::pg_catalog.oid[])
         union

@@ -32,7 +32,8 @@ struct BodyRun {
     try await database.connect().run {
       try table.install(on: $0)
       if user != "postgres" {
-        try $0.execute("grant usage on schema tsdb to \(user); grant all on tsdb.job_runs to \(user)")
+        try $0.execute(
+          "grant usage on schema tsdb to \(user); grant select, insert, update on tsdb.job_runs to \(user)")
       }
     }
     var job = JobDefinition(name: "sample", work: .check, schedule: .every(.seconds(60)), budget: budget)

@@ -162,6 +162,7 @@ import Timekeeping
         let all = try await run(RefreshViewsJob(RelationSelection()))
         #expect(all.outcome == .ok)
         #expect(all.objects.map(\.name) == ["public.mine"])
+        #expect(all.reason == "not refreshed, for they belong to other roles: public.theirs")
         #expect(
           run.events.contains { $0 == .note("not refreshed, for they belong to other roles: public.theirs") })
         let named = try await run(
@@ -177,6 +178,11 @@ import Timekeeping
           RefreshViewsJob(RelationSelection(include: ["public.*"], exclude: ["*.mine"])))
         #expect(pattern.outcome == .ok)
         #expect(pattern.objects.map(\.action) == ["skipped"])
+        try await database.execute("drop materialized view public.mine")
+        // Nothing was done, so nothing is called well.
+        let none = try await run(RefreshViewsJob(RelationSelection()))
+        #expect(none.outcome == .skipped)
+        #expect(none.hint != nil)
       }
     }
   }
@@ -240,6 +246,46 @@ import Timekeeping
       #expect(result.objects.map(\.action) == ["gave up", "refreshed"])
       #expect(result.waits == 3)
       await reader.close()
+    }
+  }
+
+  @Test func `a view that is dropped meanwhile is skipped`() async throws {
+    try await withDatabase { database in
+      try await database.execute(
+        "create materialized view public.a as select 1 as id; create materialized view public.b as select 2 as id"
+      )
+      let reader = database.connect()
+      try await reader.run { _ = try $0.execute("begin; select * from public.a") }
+      let run = BodyRun(database)
+      async let result = run(RefreshViewsJob(RelationSelection()))
+      try await wait(
+        database, for: "exists (select from pg_locks where relation = 'public.a'::regclass and not granted)")
+      try await database.execute("drop materialized view public.b")
+      await reader.close()
+      let ended = try await result
+      #expect(ended.outcome == .ok)
+      #expect(ended.objects.map(\.action) == ["refreshed", "skipped"])
+    }
+  }
+
+  @Test func `a refresh that is cancelled is recorded as interrupted and leaves nothing`() async throws {
+    try await withDatabase { database in
+      try await database.execute(
+        """
+        create table public.slow (seconds float); insert into public.slow values (0);
+        create materialized view public.a as select 1 as id;
+        create materialized view public.m as select pg_sleep(seconds) is null as done from public.slow;
+        update public.slow set seconds = 60;
+        """)
+      let task = Task { try await BodyRun(database)(RefreshViewsJob(RelationSelection())) }
+      try await wait(database, for: Self.holdsLock("public.m", "AccessExclusiveLock"))
+      task.cancel()
+      let result = try await task.value
+      #expect(result.outcome == .failed)
+      #expect(result.reason == "interrupted")
+      #expect(result.objects.map(\.action) == ["refreshed", "failed"])
+      #expect(try await database.value("select reason from tsdb.job_runs") == "interrupted")
+      try await Self.expectNothingLeft(database)
     }
   }
 

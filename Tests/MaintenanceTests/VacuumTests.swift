@@ -39,6 +39,27 @@ import Timekeeping
     }
   }
 
+  @Test func `dead rows that an old transaction may still see are not called removed`() async throws {
+    try await withDatabase { database in
+      try await database.execute("create table public.t as select g as id from generate_series(1, 1000) as g")
+      let reader = database.connect()
+      try await reader.run {
+        _ = try $0.execute("begin isolation level repeatable read; select count(*) from public.t")
+      }
+      try await database.execute("delete from public.t")
+      try await Self.settle(database, dead: ["t": 1000])
+      let run = BodyRun(database)
+      let job = VacuumJob(RelationSelection(include: ["public.t"]), analyze: false)
+      let held = try await run(job)
+      #expect(held.objects.first?.rows == 0)
+      #expect(held.objects.first?.detail?.contains("1000 dead rows stay") == true)
+      await reader.close()
+      let free = try await run(job)
+      #expect(free.objects.first?.rows == 1000)
+      #expect(free.objects.first?.detail == "1000 dead rows")
+    }
+  }
+
   @Test func `old transaction ids are never a reason to skip`() async throws {
     try await withDatabase { database in
       try await database.execute(Self.tables)

@@ -9,6 +9,7 @@ struct RunTally {
   /// Why the run ended before its last object.
   private var stop: RunStop?
   private var reasonForRest: String?
+  private var notes: [String] = []
 
   init(_ context: JobContext) {
     self.context = context
@@ -40,6 +41,12 @@ struct RunTally {
     reasonForRest = reasonForRest ?? reason
   }
 
+  /// What is worth knowing of a run that went well, also in its record.
+  mutating func note(_ text: String) {
+    context.report(.note(text))
+    notes.append(text)
+  }
+
   mutating func end(_ stop: RunStop) { self.stop = stop }
 
   func finished() -> JobResult {
@@ -56,6 +63,8 @@ struct RunTally {
     } else if let backlog = result.backlog, backlog > 0 {
       result.outcome = .partial
       result.reason = backlog == 1 ? reasonForRest : "\(backlog) are left; \(reasonForRest ?? "")"
+    } else if !notes.isEmpty {
+      result.reason = notes.joined(separator: "; ")
     }
     return result
   }

@@ -28,6 +28,8 @@ public struct RefreshPlan: Sendable, Equatable {
   /// Views that are asked for and cannot be refreshed: `failed` where named, `skipped` where only a pattern
   /// matches.
   public let refused: [JobObject]
+  /// Whether views are meant, and the role may refresh none of them.
+  public let hasOnlyForeign: Bool
   /// About the whole plan, one sentence each.
   public let notes: [String]
 
@@ -39,6 +41,7 @@ public struct RefreshPlan: Sendable, Equatable {
       Self.missing($0)
     }
     let foreign = selected.filter { !$0.mayRefresh }
+    hasOnlyForeign = !foreign.isEmpty && foreign.count == selected.count
     if selection.include.isEmpty, !foreign.isEmpty {
       notes.append(
         "not refreshed, for they belong to other roles: "

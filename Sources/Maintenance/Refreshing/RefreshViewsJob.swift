@@ -24,8 +24,15 @@ public struct RefreshViewsJob: JobBody {
 
   public func run(_ context: JobContext) async throws -> JobResult {
     let plan = try await context.work.run { try self.plan(on: $0) }
-    for note in plan.notes { context.report(.note(note)) }
+    if plan.hasOnlyForeign, plan.refused.isEmpty {
+      // Not a success: the job would look as if it had done something.
+      return JobResult(
+        .skipped, reason: plan.notes.joined(separator: "; "),
+        hint:
+          "run the job as the owner of the views, or let an sql job call a function with the owner's rights")
+    }
     var tally = RunTally(context)
+    for note in plan.notes { tally.note(note) }
     for object in plan.refused { tally.add(object, hint: Self.refusedHint(object, context)) }
     var stale: [UInt32: String] = [:]
     for (index, step) in plan.steps.enumerated() {

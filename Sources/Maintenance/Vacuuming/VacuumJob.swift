@@ -55,8 +55,14 @@ struct TableUpkeep: Sendable {
       try connection.execute(VacuumStatement.costDelay)
       return try self.plan(on: connection)
     }
-    for note in plan.notes { context.report(.note(note)) }
+    if plan.hasOnlyForeign, plan.left.isEmpty {
+      // Not a success: the job would look as if it had done something.
+      return JobResult(
+        .skipped, reason: plan.notes.joined(separator: "; "),
+        hint: "run the job as the owner of the tables or of the database")
+    }
     var tally = RunTally(context)
+    for note in plan.notes { tally.note(note) }
     for object in plan.left { tally.add(object, hint: Self.hint(object, context)) }
     for (index, step) in plan.steps.enumerated() {
       if context.isOutOfTime {
@@ -82,7 +88,8 @@ struct TableUpkeep: Sendable {
       label, step.work.action, detail: step.reason,
       milliseconds: (ContinuousClock.now - start).wholeMilliseconds)
     switch end {
-    case .done(let notices):
+    case .done(let done):
+      let notices = done.notices
       for warning in notices.warnings {
         context.report(
           .warning("\(label): \(warning.message)", detail: warning.detail, hint: warning.hint))
@@ -92,7 +99,13 @@ struct TableUpkeep: Sendable {
         object.detail = skip
         tally.leave(object)
       } else {
-        if step.work != .analyze { object.rows = step.relation.deadRows }
+        if step.work != .analyze {
+          object.rows = max(0, step.relation.deadRows - done.deadRows)
+          if done.deadRows > 0, done.deadRows * 2 >= step.relation.deadRows {
+            object.detail =
+              "\(step.reason); \(done.deadRows) dead rows stay, for an old transaction may still see them"
+          }
+        }
         tally.add(object)
       }
     case .gaveUp(let reason):
@@ -114,11 +127,18 @@ struct TableUpkeep: Sendable {
     return nil
   }
 
+  private struct Done: Sendable {
+    let notices: VacuumNotices
+    /// That are still there.
+    let deadRows: Int64
+  }
+
   /// Tries again a few times where the relation is locked; what the others get is done meanwhile in its turn.
   private func perform(
     _ step: VacuumPlan.Step, _ context: JobContext
-  ) async throws -> PoliteConnection.UnitEnd<VacuumNotices> {
+  ) async throws -> PoliteConnection.UnitEnd<Done> {
     let statement = step.statement(serverVersion: context.serverVersion)
+    let oid = step.relation.oid
     var left = Self.lockedAttempts
     while true {
       let end = try await context.work.unit(
@@ -126,10 +146,13 @@ struct TableUpkeep: Sendable {
       ) {
         _ = $0.takeNotices()
         try $0.execute(statement)
-        return VacuumNotices($0.takeNotices())
+        let notices = VacuumNotices($0.takeNotices())
+        let dead = try $0.query("select pg_catalog.pg_stat_get_dead_tuples(\(oid))")
+        return Done(notices: notices, deadRows: Int64(dead.text(0, 0)) ?? 0)
       }
       left -= 1
-      guard case .done(let notices) = end, notices.isLocked else { return end }
+      guard case .done(let done) = end, done.notices.isLocked else { return end }
+      let notices = done.notices
       context.work.countWait()
       context.report(.waiting(object: step.relation.label, reason: notices.skip ?? "locked"))
       guard left > 0, !context.isOutOfTime else { return end }

@@ -23,6 +23,8 @@ public struct VacuumPlan: Sendable, Equatable {
   public let steps: [Step]
   /// Relations that need nothing, or cannot be worked on; with the reason.
   public let left: [JobObject]
+  /// Whether relations are meant, and the role may work on none of them.
+  public let hasOnlyForeign: Bool
   /// About the whole plan, one sentence each.
   public let notes: [String]
 
@@ -45,6 +47,7 @@ public struct VacuumPlan: Sendable, Equatable {
     }
     var notes: [String] = []
     let foreign = selected.filter { !$0.mayVacuum }
+    hasOnlyForeign = !foreign.isEmpty && foreign.count == selected.count
     if selection.include.isEmpty, !foreign.isEmpty {
       notes.append(
         "left out, for they belong to other roles: " + foreign.map(\.label).sorted().joined(separator: ", "))

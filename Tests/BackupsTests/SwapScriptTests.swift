@@ -23,6 +23,30 @@ import Testing
     }
   }
 
+  @Test func `is refused before anybody is sent away when a setting may not be given`() async throws {
+    try await SwapFixture.with(on: try await PostgresCluster.shared) { fixture in
+      let (live, new) = (fixture.live.name, fixture.new.name)
+      let user = "s_\(live)"
+      try await fixture.execute(
+        """
+        create role \(user) login createdb; alter database \(live) owner to \(user);
+        alter database \(new) owner to \(user); alter database \(live) set log_min_duration_statement to '1s'
+        """)
+      let application = fixture.live.connect(user: user)
+      let process = try await application.run { try $0.query("select pg_backend_pid()").text(0, 0) }
+      try await fixture.expectRefused(
+        .failed, "cannot be given the owner, privileges and settings", "as a superuser", user: user)
+      let still = try await fixture.cluster.value(
+        "select count(*) from pg_stat_activity where pid = \(process)")
+      #expect(still == "1")
+      await application.close()
+      for database in [live, new] {
+        try await fixture.execute("alter database \(database) owner to postgres")
+      }
+      try await fixture.execute("drop role \(user)")
+    }
+  }
+
   /// - Returns: the SQLSTATE of what went wrong.
   private static func run(_ script: SwapScript, on connection: borrowing Connection) throws -> String? {
     do {

@@ -61,6 +61,21 @@ import Testing
     withExtendedLifetime(held) {}
   }
 
+  @Test func `keeps the newest that is good, whatever came after it damaged`() async throws {
+    let test = try BackupProject()
+    let ids = try history(test, days: 4)
+    // Their manifests can be read: only the check of their files says that something is wrong.
+    for id in ids[2...] {
+      try test.project.directory.write("backups/\(id)/config/roles.sql", "drop table everything;")
+      try await test.project.tsdb("backup verify \(id)").expect(2)
+    }
+    let result = try await test.project.tsdb(
+      "backup prune --yes --keep-last 1 --keep-daily 0 --keep-weekly 0 --keep-monthly 0")
+    result.expect(0)
+    for id in ids[2...] { #expect(result.standardOutput.contains("damaged \(id)")) }
+    #expect(try test.names == Array(ids[1...]))
+  }
+
   @Test func `that is killed at any moment leaves whole backups and named leftovers, and the next finishes`()
     async throws
   {

@@ -62,7 +62,17 @@ public final class ThrowawayServer: Sendable {
 
 extension ThrowawayServer {
   /// Starts it, making the cluster first.
-  public func start() throws(LocalServerError) -> StartResult { try server.start() }
+  ///
+  /// - Throws: errors without a hint to look into a log, which goes with the server.
+  public func start() throws(LocalServerError) -> StartResult {
+    do {
+      return try server.start()
+    } catch {
+      let namesFile = error.hint?.contains(directory.string) == true
+      throw LocalServerError(
+        error.code, error.message, detail: error.detail, hint: namesFile ? nil : error.hint)
+    }
+  }
 
   /// Where its data is: elsewhere than ``directory`` when root runs it where the server's account cannot
   /// reach. nil before the start.

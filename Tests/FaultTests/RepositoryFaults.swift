@@ -138,6 +138,8 @@ final class BackupsProven: FaultSubject {
   static let doneStatus: Int32 = 2
   /// The throwaway server's statements are in its own log, so every moment is one in time.
   static let sessionNames = ["no session"]
+  /// So that a server is struck at one moment or another of its life.
+  static let hasManyBackends = true
 
   let source: BackupSource
   let project: TemporaryDirectory
@@ -164,7 +166,20 @@ final class BackupsProven: FaultSubject {
     return BackupsProven(source: source, project: project)
   }
 
+  /// A server that ends while it starts is no lost connection.
+  static func statuses(after fault: Fault) -> Set<Int32> {
+    switch fault {
+    case .killThrowawayServer: [1, 75]
+    case .interruptTool, .terminateTool: [130]
+    default: []
+    }
+  }
+
   func checkInterrupted(_ disturbed: ToolRun.Result) async throws {
+    // What it tells a person to look at has to be there.
+    if disturbed.exitStatus != nil, disturbed.standardError.contains(project.path(".tsdb/proofs")) {
+      throw FaultFinding("it names what it has removed: \(disturbed)")
+    }
     let states = try await states()
     guard ["complete", "verified", "proven"].contains(states[Self.sound]) else {
       throw FaultFinding("the sound backup is called \(states[Self.sound] ?? "absent")")

@@ -134,6 +134,17 @@ extension SwapPair {
     return contents[0]
   }
 
+  /// What the command said of itself is so.
+  func check(_ disturbed: ToolRun.Result) async throws {
+    let content = try await check()
+    if disturbed.standardError.contains("Nothing was changed"), content == wanted {
+      throw FaultFinding("it said that nothing was changed, and the names are swapped")
+    }
+    if disturbed.exitStatus == 0, content != wanted {
+      throw FaultFinding("it ended with 0, and the names are not swapped")
+    }
+  }
+
   /// The content of a whole database; a backend that is about to end may hold the name for a moment.
   private func content(of name: String) async throws -> String {
     let row = try await live.cluster.connect(database: name).run { connection in
@@ -174,7 +185,7 @@ struct SwapIn: FaultSubject {
     SwapIn(pair: try await .make(on: cluster, isUndo: false))
   }
 
-  func checkInterrupted() async throws { try await pair.check() }
+  func checkInterrupted(_ disturbed: ToolRun.Result) async throws { try await pair.check(disturbed) }
   func checkFinished() async throws { try await pair.checkFinished(Self.command) }
 }
 
@@ -192,6 +203,6 @@ struct Undo: FaultSubject {
     Undo(pair: try await .make(on: cluster, isUndo: true))
   }
 
-  func checkInterrupted() async throws { try await pair.check() }
+  func checkInterrupted(_ disturbed: ToolRun.Result) async throws { try await pair.check(disturbed) }
   func checkFinished() async throws { try await pair.checkFinished(Self.command) }
 }

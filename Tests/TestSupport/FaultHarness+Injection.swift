@@ -92,10 +92,18 @@ public struct ThrowawayServers: Sendable {
   }
 
   /// The processes that say in their data directories that they are the servers.
-  public var processes: [pid_t] {
+  public var processes: [pid_t] { files.compactMap { $0.first.flatMap { pid_t($0) } } }
+
+  /// Those that accept connections.
+  var readyProcesses: [pid_t] {
+    files.compactMap { $0.count > 7 && $0[7].hasPrefix("ready") ? pid_t($0[0]) : nil }
+  }
+
+  /// The lines of their `postmaster.pid`.
+  private var files: [[Substring]] {
     directories.compactMap { directory in
       let text = try? String(contentsOfFile: directory + "/.tsdb/server/data/postmaster.pid", encoding: .utf8)
-      return text?.split(separator: "\n").first.flatMap { pid_t($0) }
+      return text?.split(separator: "\n", omittingEmptySubsequences: false)
     }
   }
 }
@@ -160,10 +168,15 @@ struct FaultInjector: Sendable {
     return wasRunning
   }
 
-  /// It may be yet to come.
+  /// At once where there is one; else one that is yet to come, in its first second of work.
   private func strikeThrowawayServer() -> Bool {
+    let servers = ThrowawayServers(in: project)
+    if let server = servers.processes.first { return kill(server, SIGKILL) == 0 }
     while run.isRunning {
-      if let server = ThrowawayServers(in: project).processes.first { return kill(server, SIGKILL) == 0 }
+      if let server = servers.readyProcesses.first {
+        usleep(UInt32(choice * 1_000_000))
+        return run.isRunning && kill(server, SIGKILL) == 0
+      }
       usleep(500)
     }
     return false

@@ -39,6 +39,25 @@ import Testing
     #expect(fingerprint(table, valid) != fingerprint(table))
   }
 
+  @Test func `what differs is named`() {
+    func list(_ objects: (String, String)...) -> CatalogList {
+      let objects = objects.map { CatalogObject(kind: .table, identity: $0.0, definition: $0.1) }
+      return CatalogList(of: CatalogSnapshot(objects: objects))
+    }
+    let odd = "public.\"b\\\ny  z\""
+    let expected = list(("public.a", "x"), (odd, "y"), ("public.c", "(z)"), ("public.d", "a"))
+    #expect(CatalogList(reading: expected.text) == expected)
+    let found = list(("public.a", "y"), ("public.c", "z"), ("public.e", "a"), ("public.d", "a"))
+    let differences = CatalogList(reading: expected.text).differences(to: found)
+    #expect(
+      differences == [
+        #"table public."b\\\ny  z" is missing"#, "table public.a is not the same",
+        "table public.e was not in the backup",
+      ])
+    #expect(expected.differences(to: expected).isEmpty)
+    #expect(CatalogList(reading: "nothing\n\n x\n").differences(to: list()).isEmpty)
+  }
+
   @Test func `fingerprints by other rules are not compared`() {
     let fingerprint = RestorableSchema.fingerprint(of: CatalogSnapshot(objects: []))
     #expect(RestorableSchema.isComparable(fingerprint))

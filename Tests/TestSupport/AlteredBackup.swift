@@ -27,6 +27,14 @@ public struct AlteredBackup {
     try change { $0.server.database.size = size }
   }
 
+  /// Takes a file out of the backup and of its manifest.
+  public func remove(_ file: String) throws {
+    try change { manifest in
+      manifest.files.removeAll { $0.path == file }
+      try FileManager.default.removeItem(atPath: path + "/" + file)
+    }
+  }
+
   /// Replaces the only occurrence of `old` in the table of contents.
   ///
   /// - Parameter new: as long as `old`.

@@ -7,6 +7,8 @@ struct BackupFacts: Sendable {
   var server: BackupManifest.Server
   var migrations: BackupManifest.MigrationState?
   var catalogFingerprint: String
+  /// What the fingerprint is of, so that a difference can be named.
+  var catalog: CatalogList
   var extensions: [BackupManifest.Extension]
   var roles: [String]
   var tablespaces: [String]
@@ -19,10 +21,10 @@ struct BackupFacts: Sendable {
   ) throws(PostgresError) -> BackupFacts {
     let readable = encoding == "SQL_ASCII" ? encoding : "UTF8"
     try connection.setClientEncoding(readable)
+    let catalog = try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema])
     let facts = BackupFacts(
       server: try server(on: connection), migrations: try migrations(in: historySchema, on: connection),
-      catalogFingerprint: RestorableSchema.fingerprint(
-        of: try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema])),
+      catalogFingerprint: RestorableSchema.fingerprint(of: catalog), catalog: CatalogList(of: catalog),
       extensions: try extensions(on: connection),
       roles: try names(rolesQuery, on: connection), tablespaces: try names(tablespacesQuery, on: connection),
       largeObjects: try connection.query("select count(*) from pg_catalog.pg_largeobject_metadata")

@@ -23,7 +23,9 @@ struct BackupFinishing {
       guard try directory.attributes(name)?.kind == .regular else { continue }
       files.append(try file(name, in: directory, path: name))
     }
-    files += try writeConfiguration(gathered.configuration)
+    let catalog = ConfigurationCopy.File(name: CatalogList.fileName, text: gathered.facts.catalog.text)
+    files += try writeConfiguration(
+      gathered.configuration + (work.options.isWholeDatabase ? [catalog] : []))
     files.append(
       BackupManifest.File(
         path: "toc.dat", size: Int64(contents.count), sha256: SHA256Digest.digest(of: contents)))

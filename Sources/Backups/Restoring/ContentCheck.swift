@@ -204,14 +204,24 @@ extension ContentCheck {
     }
     let session = Session(database, applicationName: "tsdb restore")
     let historySchema = manifest.migrations?.schema ?? options.historySchema
-    let found = try await session.run { connection -> String? in
+    let catalog = try await session.run { connection -> CatalogSnapshot? in
       guard connection.serverVersion / 10_000 == manifest.server.versionNumber / 10_000 else { return nil }
-      return RestorableSchema.fingerprint(
-        of: try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema]))
+      return try CatalogSnapshot.read(on: connection, excludingSchemas: [historySchema])
     }
     await session.close()
-    return found == nil || found == expected
-      ? [] : ["The schema differs: its fingerprint is \(found ?? ""), the backup's \(expected)."]
+    guard let catalog, case let found = RestorableSchema.fingerprint(of: catalog), found != expected else {
+      return []
+    }
+    let differences = try work.source.catalogList()?.differences(to: CatalogList(of: catalog)) ?? []
+    // A backup of an earlier version has no list.
+    guard !differences.isEmpty else {
+      return ["The schema differs: its fingerprint is \(found), the backup's \(expected)."]
+    }
+    let rest = differences.count - 5
+    return [
+      "The schema differs: \(differences.prefix(5).joined(separator: ", "))"
+        + (rest > 0 ? ", and \(rest) more." : ".")
+    ]
   }
 }
 

@@ -13,11 +13,15 @@ enum RestorableSchema {
 
   /// - Returns: such as `restorable-v1:` and 64 hexadecimal digits.
   static func fingerprint(of catalog: CatalogSnapshot) -> String {
+    prefix + (CatalogFingerprint(of: objects(of: catalog)).description.split(separator: ":").last ?? "")
+  }
+
+  /// What counts, with the definitions that count.
+  static func objects(of catalog: CatalogSnapshot) -> [CatalogObject] {
     let invalid = Set(catalog.objects.filter(isInvalidIndex).map { "index \($0.identity)" })
-    let objects = catalog.objects.lazy.filter { object in
+    return catalog.objects.filter { object in
       !isInvalidIndex(object) && !invalid.contains(object.identity)
     }.map { CatalogObject(kind: $0.kind, identity: $0.identity, definition: loose($0.definition)) }
-    return prefix + (CatalogFingerprint(of: objects).description.split(separator: ":").last ?? "")
   }
 
   /// Whether a fingerprint was made by the rules of this version.

@@ -127,6 +127,15 @@ extension RestoreSource {
     return piece.rows
   }
 
+  /// What was in the schema; nil where the backup does not say.
+  func catalogList() throws -> CatalogList? {
+    let path = "\(NameCheck.configuration)/\(CatalogList.fileName)"
+    guard let held, let manifest, manifest.files.contains(where: { $0.path == path }) else { return nil }
+    let directory = try held.directory.subdirectory(NameCheck.configuration)
+    let bytes = try directory.read(CatalogList.fileName, limit: CatalogList.maximumSize)
+    return CatalogList(reading: String(decoding: bytes, as: UTF8.self))
+  }
+
   /// Reads the large objects of an entry one after another; blocks its thread.
   func readLargeObjects(of entry: ArchiveEntry, _ body: (LargeObjectReader) throws -> Void) throws {
     try archive.readLargeObjects(of: entry, body)

@@ -48,9 +48,9 @@ extension Fault {
   /// Of ``FaultCount/perScenario``; the server's recovery takes seconds.
   var backupShare: Double {
     switch self {
-    case .killTool: 0.6
+    case .killTool, .killThrowawayServer: 0.6
     case .terminateBackend, .cutConnection, .killChild: 0.3
-    case .killBackend, .interruptTool, .terminateTool, .killServer, .killThrowawayServer: 0.2
+    case .killBackend, .interruptTool, .terminateTool, .killServer: 0.2
     }
   }
 }

@@ -177,8 +177,9 @@ final class BackupsProven: FaultSubject {
 
   func checkInterrupted(_ disturbed: ToolRun.Result) async throws {
     // What it tells a person to look at has to be there.
-    if disturbed.exitStatus != nil, disturbed.standardError.contains(project.path(".tsdb/proofs")) {
-      throw FaultFinding("it names what it has removed: \(disturbed)")
+    let hints = disturbed.standardError.split(separator: "\n").filter { $0.hasPrefix("hint:") }
+    if disturbed.exitStatus != nil, hints.contains(where: { $0.contains(project.path(".tsdb/proofs")) }) {
+      throw FaultFinding("it names what it has removed: \(hints)")
     }
     let states = try await states()
     guard ["complete", "verified", "proven"].contains(states[Self.sound]) else {

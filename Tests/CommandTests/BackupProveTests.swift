@@ -132,6 +132,27 @@ import Testing
     #expect(try await project.proved("backup verify --restore").hasPrefix("proven \(id)"))
   }
 
+  @Test(.database) func `that loses a backend says nothing against the backup`() async throws {
+    let database = try #require(TestDatabase.current)
+    // On a throwaway server, building the index kills the backend that does it; the server comes up again.
+    try await database.execute(
+      """
+      create function public.die() returns void language plpgsql as $$begin
+        execute 'copy (select 1) to program ''kill -9 $PPID; sleep 1''';
+      end$$;
+      create function public.mortal(i int) returns int language plpgsql immutable as $$begin
+        if pg_catalog.current_setting('data_directory') like '%tsdb-proof-%' then perform public.die(); end if;
+        return i;
+      end$$;
+      create table public.a as select 1 as i; create index a_mortal on public.a (public.mortal(i));
+      """)
+    let project = try TestProject(database)
+    _ = try await project.backup()
+    try await project.tsdb("backup verify --restore", within: .seconds(240)).expect(75)
+    #expect(try await project.states() == ["verified"])
+    #expect(try project.proofs().isEmpty)
+  }
+
   @Test func `names what this machine lacks, and says nothing against the backup`() async throws {
     try await withDatabase(on: FixtureInstallation.cluster) { database in
       try await database.execute("create extension tsdb_fixture")

@@ -76,7 +76,11 @@ public struct HealthContext: Sendable {
 /// The checks that ask the server, in the order of their findings.
 public enum HealthChecks {
   static let all: [any HealthCheck.Type] = [
-    ServerCheck.self, InvalidIndexesCheck.self, DuplicateIndexesCheck.self, WraparoundCheck.self,
+    ServerCheck.self, PLpgSQLCheck.self, InvalidIndexesCheck.self, DuplicateIndexesCheck.self,
+    StaleViewsCheck.self,
+    UnrefreshableViewsCheck.self, PartitionsCheck.self, RetentionBacklogCheck.self, WraparoundCheck.self,
+    SequencesCheck.self, LongTransactionsCheck.self, ReplicationSlotsCheck.self, StatisticsCheck.self,
+    JobsCheck.self,
   ]
 
   public static let descriptions: [HealthCheckDescription] = all.map { $0.description }

@@ -79,15 +79,19 @@ public struct HealthReport: Sendable, Equatable, Encodable {
   public let findings: [HealthFinding]
 
   public init(findings: [HealthFinding], database: String?, serverVersion: Int?, time: UTCTime) {
+    self.init(findings, database, serverVersion, time.description)
+  }
+
+  private init(_ findings: [HealthFinding], _ database: String?, _ serverVersion: Int?, _ time: String) {
     self.findings = findings
     self.database = database
     self.serverVersion = serverVersion
-    self.time = time.description
+    self.time = time
     status = HealthStatus.worst(findings.map(\.status))
   }
 
   /// The same with more findings.
-  public func adding(_ more: [HealthFinding], at time: UTCTime) -> HealthReport {
-    HealthReport(findings: findings + more, database: database, serverVersion: serverVersion, time: time)
+  public func adding(_ more: [HealthFinding]) -> HealthReport {
+    HealthReport(findings + more, database, serverVersion, time)
   }
 }

@@ -7,7 +7,10 @@ import Timekeeping
 /// Looks at a database by all checks; writes nothing.
 public struct CheckOperation: Sendable {
   /// Of all checks, in the order of their findings.
-  public static let descriptions: [HealthCheckDescription] = HealthChecks.descriptions
+  public static let descriptions: [HealthCheckDescription] =
+    HealthChecks.descriptions + [
+      BackupsCheck.description, MigrationChecks.pending, MigrationChecks.drift,
+    ]
 
   private let names: Set<String>
   private let limits: HealthLimits
@@ -49,10 +52,23 @@ public struct CheckOperation: Sendable {
     // A plugin is given ten seconds or sixty; libpq would wait for each address of each host.
     if settings["connect_timeout"] == nil { settings["connect_timeout"] = "5" }
     do {
-      return try await HealthRun(settings: settings, context: context, names: names).run()
+      let report = try await HealthRun(settings: settings, context: context, names: names).run()
+      return report.adding(await others(project, settings, database: report.database ?? "", now: now))
     } catch {
       return Self.unreachable(error, now: now)
     }
+  }
+
+  /// The checks that know more than the server.
+  private func others(
+    _ project: Project, _ settings: Postgres.ConnectionSettings, database: String, now: UTCTime
+  ) async -> [HealthFinding] {
+    var findings: [HealthFinding] = []
+    if names.contains(BackupsCheck.description.name) {
+      let facts = await BackupsCheck.Facts.read(project: project, settings: settings, database: database)
+      findings.append(BackupsCheck.verdict(facts, now: now, limits: limits))
+    }
+    return findings + (await MigrationChecks.run(names, project: project, settings: settings))
   }
 
   /// What is said where no server answered: nothing else is known then.

@@ -196,7 +196,7 @@ private final class Once: Sendable {
                 try await other.run { _ = try $0.execute("begin; lock table public.t in share mode") }
               }
             })
-          return try await RetentionJob(rules: [rule { $0.maxRows = 1 }]).run(inner)
+          return try await RetentionJob([rule { $0.maxRows = 1 }]).run(inner)
         })
       #expect(result.outcome == .partial)
       #expect(result.waits > 0)

@@ -24,7 +24,7 @@ func retain(
   reported: Reported = Reported()
 ) async throws -> JobResult {
   try await runJob(
-    database, user: user, now: retentionNow, budget: budget, reported: reported, RetentionJob(rules: rules))
+    database, user: user, now: retentionNow, budget: budget, reported: reported, RetentionJob(rules))
 }
 
 @Suite struct RetentionTests {
@@ -377,7 +377,7 @@ func retain(
     try await withDatabase { database in
       try await table(database)
       try await database.execute("create table public.noindex (at timestamptz)")
-      let job = RetentionJob(rules: [
+      let job = RetentionJob([
         rule { $0.maxRows = 7 }, rule("public.noindex"),
         rule("public.noindex") { $0.allowsSequentialScan = true },
         rule("public.nosuch"), rule(condition: "b ="),

@@ -8,7 +8,7 @@ import Timekeeping
 public struct RetentionJob: JobBody {
   public let rules: [RetentionRule]
 
-  public init(rules: [RetentionRule]) {
+  public init(_ rules: [RetentionRule]) {
     self.rules = rules
   }
 

@@ -10,6 +10,7 @@ struct BodyRun {
   let database: TestDatabase
   var user = "postgres"
   var budget = Duration.seconds(120)
+  var gates = Gates()
   let events = Events()
 
   final class Events: Sendable {
@@ -40,7 +41,7 @@ struct BodyRun {
     job.lockTimeout = .milliseconds(200)
     let end = try await JobRun(
       job: job, slot: nil, now: .now, settings: database.settings(user: user), records: records,
-      gates: Gates(), report: { event in events.all.withLock { $0.append(event) } }
+      gates: gates, report: { event in events.all.withLock { $0.append(event) } }
     ).run(body)
     guard case .ran(let result) = end else {
       Issue.record("it did not run: \(end)")

@@ -163,6 +163,29 @@ import Timekeeping
     }
   }
 
+  @Test func `while the archive lags behind nothing is begun`() async throws {
+    let options = PostgresCluster.Options(configuration: ["archive_mode = on", "archive_command = 'false'"])
+    try await PostgresCluster.with(options) { cluster in
+      try await withDatabase(on: cluster) { database in
+        try await database.execute(
+          "create table public.a (id int); create materialized view public.m as select 1 as id")
+        try await database.execute("select pg_switch_wal()")
+        var limits = GateLimits()
+        limits.archiveBacklog = 0
+        limits.patience = .milliseconds(200)
+        var run = BodyRun(database)
+        run.gates = Gates(limits: limits)
+        let vacuum = try await run(VacuumJob(RelationSelection(include: ["public.*"]), analyze: true))
+        #expect(vacuum.outcome == .partial)
+        #expect(vacuum.backlog == 2)
+        #expect(vacuum.waits == 1)
+        let refresh = try await run(RefreshViewsJob(RelationSelection()))
+        #expect(refresh.outcome == .partial)
+        #expect(refresh.backlog == 1)
+      }
+    }
+  }
+
   @Test func `DDL behind a throttled vacuum passes quickly, and the vacuum is done later`() async throws {
     try await withDatabase { database in
       try await database.execute(

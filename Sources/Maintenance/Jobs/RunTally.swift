@@ -70,6 +70,29 @@ struct RunTally {
   }
 }
 
+extension JobContext {
+  /// Whether the next object may be begun.
+  enum Readiness {
+    case ready
+    /// Why the rest is left for the next run.
+    case enough(String)
+    case stopped(RunStop)
+  }
+
+  /// Looks at the clock and waits at the gates.
+  func readiness(for object: String) async throws -> Readiness {
+    if isOutOfTime { return .enough("out of time before \(object)") }
+    do {
+      // Not for the relation: where autovacuum is at work on it, the lock says so.
+      if try await gates.wait(self, object: object, relation: nil) { return .ready }
+      return .enough("replicas or the archive lag behind, before \(object)")
+    } catch {
+      guard let stop = RunStop(error) else { throw error }
+      return .stopped(stop)
+    }
+  }
+}
+
 /// What ends a whole run.
 enum RunStop: Sendable {
   case lost(PostgresError)

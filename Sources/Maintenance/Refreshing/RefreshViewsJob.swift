@@ -36,14 +36,14 @@ public struct RefreshViewsJob: JobBody {
     for object in plan.refused { tally.add(object, hint: Self.refusedHint(object, context)) }
     var stale: [UInt32: String] = [:]
     for (index, step) in plan.steps.enumerated() {
-      if context.isOutOfTime {
-        tally.leave(plan.steps.count - index, because: "out of time before \(step.view.label)")
-        break
-      }
-      if let stop = try await refresh(step, context, &stale, &tally) {
+      switch try await context.readiness(for: step.view.label) {
+      case .ready:
+        guard let stop = try await refresh(step, context, &stale, &tally) else { continue }
         tally.end(stop)
-        break
+      case .enough(let reason): tally.leave(plan.steps.count - index, because: reason)
+      case .stopped(let stop): tally.end(stop)
       }
+      break
     }
     return tally.finished()
   }

@@ -65,14 +65,14 @@ struct TableUpkeep: Sendable {
     for note in plan.notes { tally.note(note) }
     for object in plan.left { tally.add(object, hint: Self.hint(object, context)) }
     for (index, step) in plan.steps.enumerated() {
-      if context.isOutOfTime {
-        tally.leave(plan.steps.count - index, because: "out of time before \(step.relation.label)")
-        break
-      }
-      if let stop = try await work(on: step, context, &tally) {
+      switch try await context.readiness(for: step.relation.label) {
+      case .ready:
+        guard let stop = try await work(on: step, context, &tally) else { continue }
         tally.end(stop)
-        break
+      case .enough(let reason): tally.leave(plan.steps.count - index, because: reason)
+      case .stopped(let stop): tally.end(stop)
       }
+      break
     }
     return tally.finished()
   }

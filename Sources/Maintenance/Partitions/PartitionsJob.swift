@@ -115,10 +115,13 @@ struct PartitionsRun {
       do {
         return try await context.work.perform(name, until: deadline) { connection in
           try connection.execute("set lock_timeout = \(timeout)")
+          try connection.execute("set statement_timeout = 0")
           return try body(connection)
         }
       } catch let error as PostgresError where error.isRetryableConflict && conflicts < 3 {
         conflicts += 1
+      } catch let error as PostgresError where error.isCancellation && !Task.isCancelled {
+        return .gaveUp("the transactions of others that use the table did not end in time")
       }
     }
   }

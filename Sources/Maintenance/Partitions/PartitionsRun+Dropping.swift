@@ -47,14 +47,19 @@ extension PartitionsRun {
       case .pending: break
       case .attached: try connection.execute(comment)
       }
-      // Its waits for the transactions of others count as waits for a lock.
-      try connection.execute("set lock_timeout = 0")
+      try Self.waitLonger(on: connection)
       if try Self.attachment(of: partition, on: connection) == .pending {
         try connection.execute(detach + " finalize")
       } else {
         try connection.execute(detach + " concurrently")
       }
     }
+  }
+
+  /// For statements whose waits for the transactions of others count as waits for a lock; those may never end.
+  private static func waitLonger(on connection: borrowing Connection) throws {
+    try connection.execute("set lock_timeout = 0")
+    try connection.execute("set statement_timeout = \(PartitionsJob.patience.wholeMilliseconds)")
   }
 
   private enum Attachment { case attached, pending, detached }
@@ -74,7 +79,7 @@ extension PartitionsRun {
     let partition = retirement.partition.relation
     let outcome = try await perform(partition.display) { connection in
       guard try Self.attachment(of: partition, on: connection) == .pending else { return }
-      try connection.execute("set lock_timeout = 0")
+      try Self.waitLonger(on: connection)
       try connection.execute(
         "alter table \(facts.table.quoted) detach partition \(partition.quoted) finalize")
     }

@@ -50,7 +50,9 @@ public struct ChildProcess: Sendable {
     /// The exit status, or 128 plus the signal that ended it.
     public let exitStatus: Int32
     /// Standard output and standard error, in the order they were written.
-    public let output: String
+    public let bytes: [UInt8]
+    /// ``bytes`` as text.
+    public var output: String { String(decoding: bytes, as: UTF8.self) }
   }
 
   /// Absolute; `PATH` is not searched.
@@ -128,7 +130,7 @@ public struct ChildProcess: Sendable {
     let output = Self.readToEnd(reading)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-    return Result(exitStatus: cspawn_exit_status(status), output: output)
+    return Result(exitStatus: cspawn_exit_status(status), bytes: output)
   }
 
   /// Starts the program and returns its process number once it is executing.
@@ -182,13 +184,13 @@ public struct ChildProcess: Sendable {
 
   static var lastErrno: Errno { Errno(rawValue: errno) }
 
-  private static func readToEnd(_ descriptor: FileDescriptor) -> String {
+  private static func readToEnd(_ descriptor: FileDescriptor) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 8192)
     while let count = try? buffer.withUnsafeMutableBytes({ try descriptor.read(into: $0) }), count > 0 {
       bytes += buffer[..<count]
     }
-    return String(decoding: bytes, as: UTF8.self)
+    return bytes
   }
 }
 

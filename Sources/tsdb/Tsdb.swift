@@ -26,7 +26,7 @@ struct Tsdb: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self,
+      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self, ScheduleGroup.self,
       ServerGroup.self,
     ])
 }

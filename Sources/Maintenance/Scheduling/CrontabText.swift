@@ -62,7 +62,9 @@ public struct CrontabText: Sendable, Equatable {
   private func range(_ name: String) throws(MaintenanceError) -> Range<Int>? {
     let (begin, end) = (Array(CrontabBlock.begin(name).utf8), Array(CrontabBlock.end(name).utf8))
     let lines = lines
-    func places(_ marker: [UInt8]) -> [Int] { lines.indices.filter { bytes[lines[$0].content] == marker[...] } }
+    func places(_ marker: [UInt8]) -> [Int] {
+      lines.indices.filter { bytes[lines[$0].content] == marker[...] }
+    }
     let (begins, ends) = (places(begin), places(end))
     if begins.isEmpty, ends.isEmpty { return nil }
     guard begins.count == 1, ends.count == 1, begins[0] < ends[0] else {

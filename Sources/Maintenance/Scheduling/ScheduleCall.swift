@@ -18,7 +18,8 @@ public struct ScheduleCall: Sendable, Equatable {
     guard Self.isName(name) else {
       throw MaintenanceError(
         .invalidInput, "\"\(name)\" cannot be the name of an entry",
-        hint: "a name has lower-case letters, digits and hyphens, begins with a letter and is at most 40 long")
+        hint: "a name has lower-case letters, digits and hyphens, begins with a letter and is at most 40 long"
+      )
     }
     for path in [executable, project] + [environmentFile].compactMap({ $0 }) {
       guard path.hasPrefix("/"), !path.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })

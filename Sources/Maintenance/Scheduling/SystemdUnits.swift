@@ -107,7 +107,7 @@ public struct SystemdUnits: Sendable, Equatable {
       "ProtectHostname=true", "ProtectKernelLogs=true", "ProtectKernelModules=true",
       "ProtectKernelTunables=true", "ProtectProc=invisible", "RestrictNamespaces=true",
       "RestrictRealtime=true", "RestrictSUIDSGID=true", "LockPersonality=true", "KeyringMode=private",
-      "SystemCallArchitectures=native", "SystemCallFilter=@system-service",
+      "SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM",
       // Sockets of a local server are AF_UNIX.
       "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
     ]

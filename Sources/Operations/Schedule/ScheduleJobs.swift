@@ -1,0 +1,7 @@
+import Maintenance
+import Timekeeping
+
+extension Project {
+  /// The jobs of `tsdb.yaml`, and the zone of their schedules.
+  func maintenanceJobs() throws -> ([JobDefinition], TimeZoneRules) { ([], .utc) }
+}

@@ -2,6 +2,7 @@ import Archive
 import ArgumentParser
 import Backups
 import LocalServer
+import Maintenance
 import Migrations
 import Operations
 
@@ -26,6 +27,14 @@ enum ExitStatus: Int32 {
         case .interrupted: .interrupted
         }
     case let error as BackupError:
+      self =
+        switch error.kind {
+        case .invalidInput: .usage
+        case .failed: .failed
+        case .tryAgain: .tryAgain
+        case .interrupted: .interrupted
+        }
+    case let error as MaintenanceError:
       self =
         switch error.kind {
         case .invalidInput: .usage

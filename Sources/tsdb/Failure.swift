@@ -1,6 +1,7 @@
 import Archive
 import Backups
 import LocalServer
+import Maintenance
 import Migrations
 import Operations
 import Postgres
@@ -40,6 +41,13 @@ struct Failure: Encodable {
       detail = error.detail
       hint = error.hint
     case let error as BackupError:
+      message = error.message
+      location = nil
+      excerpt = nil
+      sqlState = error.sqlState
+      detail = error.detail
+      hint = error.hint
+    case let error as MaintenanceError:
       message = error.message
       location = nil
       excerpt = nil

@@ -20,13 +20,16 @@ struct Tsdb: AsyncParsableCommand {
         tsdb migrate status        see what is applied, pending and changed
         tsdb migrate verify        compare the database with what the migrations left
         tsdb seed                  insert the initial configuration
+        tsdb backup                take a backup
+        tsdb maintain              run the maintenance that is due
         tsdb server psql           a psql session on the private local server
 
       \(ExitStatus.help)
       """,
     version: Version.current,
     subcommands: [
-      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self, ScheduleGroup.self,
+      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self,
+      ScheduleGroup.self,
       ServerGroup.self,
     ])
 }

@@ -30,6 +30,8 @@ public struct ProjectConfiguration: Sendable, Equatable {
   /// How long a backup waits for its locks on tables.
   public var backupLockTimeout = Duration.seconds(30)
 
+  public var maintenance = MaintenanceConfiguration()
+
   /// The number of cores, at most 8.
   public static let defaultJobs = min(8, max(1, ProcessInfo.processInfo.activeProcessorCount))
 

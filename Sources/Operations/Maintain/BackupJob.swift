@@ -143,14 +143,16 @@ struct BackupJob: JobBody {
       for proof in proofs.backups {
         let finding = proof.findings.first?.problem
         result.objects.append(
-          JobObject(proof.id, proof.outcome.rawValue, detail: finding, milliseconds: proof.restore?.milliseconds))
+          JobObject(
+            proof.id, proof.outcome.rawValue, detail: finding, milliseconds: proof.restore?.milliseconds))
         guard proof.outcome != .proven else { continue }
         if proof.outcome == .notProven {
           result.outcome = .partial
           result.reason = "the backup is taken, but could not be proven: \(finding ?? "no reason was given")"
         } else {
           result.outcome = .failed
-          result.reason = "the backup does not restore to what it was taken of: \(finding ?? proof.outcome.rawValue)"
+          result.reason =
+            "the backup does not restore to what it was taken of: \(finding ?? proof.outcome.rawValue)"
           result.hint = "run \"tsdb backup verify --restore \(proof.id)\" to see all findings"
         }
       }
@@ -161,7 +163,9 @@ struct BackupJob: JobBody {
 
   private func isProofDue(_ age: Duration, _ repository: RepositoryAccess, at now: UTCTime) throws -> Bool {
     let list = try BackupList(database: nil).run(repository)
-    let proven = list.backups.filter { $0.state == "proven" }.compactMap { $0.stateTime.flatMap { UTCTime($0) } }
+    let proven = list.backups.filter { $0.state == "proven" }.compactMap {
+      $0.stateTime.flatMap { UTCTime($0) }
+    }
     guard let newest = proven.max() else { return true }
     return now - newest >= age.wholeSeconds
   }

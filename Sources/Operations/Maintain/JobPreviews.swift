@@ -1,0 +1,108 @@
+import Maintenance
+import Postgres
+import Timekeeping
+
+/// What a job would do.
+struct JobPreview: Sendable {
+  var steps: [PlannedStep] = []
+  var notes: [String] = []
+}
+
+/// Finds out what each kind of job would do now; reads only.
+struct JobPreviews: Sendable {
+  let access: DatabaseAccess
+  let session: Session
+  let now: UTCTime
+
+  func preview(_ job: JobDefinition) async throws -> JobPreview {
+    switch job.work {
+    case .refreshViews(let selection):
+      try await session.run { Self.preview(try RefreshViewsJob(selection).plan(on: $0)) }
+    case .vacuum(let selection, let analyze):
+      try await session.run { Self.preview(try VacuumJob(selection, analyze: analyze).plan(on: $0)) }
+    case .analyze(let selection):
+      try await session.run { Self.preview(try AnalyzeJob(selection).plan(on: $0)) }
+    case .retention(let rules):
+      try await session.run { [now] in
+        JobPreview(steps: try RetentionJob(rules).preview(on: $0, now: now).map(Self.step))
+      }
+    case .partitions(let rules):
+      try await session.run { [now] in JobPreview(steps: try PartitionsJob(rules).preview(now: now, on: $0)) }
+    case .indexes(let rule):
+      try await session.run { JobPreview(steps: try IndexesJob(rule).preview(on: $0)) }
+    case .backup(let rule): backup(rule)
+    case .check: JobPreview(steps: [PlannedStep("database", "check")])
+    case .sql(let path): try file(path)
+    case .command(let arguments):
+      JobPreview(steps: [PlannedStep(arguments.first ?? "", "run", detail: arguments.joined(separator: " "))])
+    }
+  }
+
+  private static func preview(_ plan: RefreshPlan) -> JobPreview {
+    JobPreview(
+      steps: plan.steps.map { step in
+        let action: String
+        switch step.mode {
+        case .concurrently(let index): action = "refresh concurrently by \(index)"
+        case .plainly: action = "refresh"
+        }
+        return PlannedStep(
+          step.view.name, action,
+          detail: ([step.reason].compactMap { $0 } + step.notes).joined(separator: "; "),
+          locks: [step.mode.lock])
+      } + plan.refused.map(Self.step), notes: plan.notes)
+  }
+
+  private static func preview(_ plan: VacuumPlan) -> JobPreview {
+    JobPreview(
+      steps: plan.steps.map {
+        PlannedStep($0.relation.name, $0.work.rawValue, detail: $0.reason, locks: [$0.work.lock])
+      } + plan.left.map(Self.step), notes: plan.notes)
+  }
+
+  private static func step(_ object: JobObject) -> PlannedStep {
+    PlannedStep(object.name, object.action, detail: object.detail)
+  }
+
+  private static func step(_ preview: RetentionPreview) -> PlannedStep {
+    if let refusal = preview.refusal {
+      let detail = [refusal, preview.hint].compactMap { $0 }.joined(separator: "; ")
+      return PlannedStep(preview.table, "refuse", detail: detail)
+    }
+    var parts: [String] = []
+    let about = preview.isEstimate ? "about " : ""
+    if let rows = preview.rows { parts.append("\(about)\(rows) rows") }
+    if let bytes = preview.bytes { parts.append("\(about)\(bytes) bytes") }
+    if let batches = preview.batches, batches > 0 { parts.append("\(batches) batches") }
+    if let cutoff = preview.cutoff { parts.append("\(preview.column) before \(cutoff)") }
+    if let oldest = preview.oldest { parts.append("the oldest \(oldest)") }
+    return PlannedStep(
+      preview.table, "delete", detail: (parts + preview.notes).joined(separator: ", "), locks: [preview.locks]
+    )
+  }
+
+  private func backup(_ rule: BackupRule) -> JobPreview {
+    let repository = access.project.path(access.project.configuration.backupRepository)
+    var steps = [
+      PlannedStep(
+        repository, "take a backup",
+        locks: ["ACCESS SHARE on all tables: reads and writes go on; DDL that waits makes it give way"])
+    ]
+    if rule.prunes { steps.append(PlannedStep(repository, "remove what backup.keep does not keep")) }
+    if let age = rule.proveEvery {
+      steps.append(
+        PlannedStep(
+          repository, "restore it on a throwaway server",
+          detail: "when the newest proof is older than \(age.spanText)"))
+    }
+    return JobPreview(steps: steps)
+  }
+
+  private func file(_ path: String) throws -> JobPreview {
+    JobPreview(
+      steps: try JobBodies(access: access).statements(of: path).map { statement in
+        let line = statement.text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        return PlannedStep("\(path):\(statement.line)", "run", detail: String(line.prefix(80)))
+      })
+  }
+}

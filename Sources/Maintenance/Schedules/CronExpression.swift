@@ -120,7 +120,7 @@ struct CronField: Sendable, Equatable {
   private let bits: UInt64
 
   /// Ascending.
-  var values: [Int] { (0..<64).filter(contains) }
+  let values: [Int]
 
   func contains(_ value: Int) -> Bool { bits & (1 << UInt64(value)) != 0 }
 
@@ -132,6 +132,7 @@ struct CronField: Sendable, Equatable {
     }
     if kind == .dayOfWeek, bits & 1 << 7 != 0 { bits = bits & ~(1 << 7) | 1 }
     self.bits = bits
+    values = (0..<64).filter { bits & (1 << UInt64($0)) != 0 }
   }
 
   /// Of one part of a list: `*`, a value or a range, each with a step or without.

@@ -66,8 +66,9 @@ struct CronSlots {
     let isPlain = !zone.changesOffset(from: midnight + -93_600, to: midnight + 180_000)
     let offset = Int64(zone.offset(at: midnight))
     var slots: [UTCTime] = []
-    for hour in expression.hours.values {
-      for minute in expression.minutes.values {
+    let (hours, minutes) = (expression.hours.values, expression.minutes.values)
+    for hour in hours {
+      for minute in minutes {
         if isPlain {
           slots.append(midnight + (Int64(hour * 3600 + minute * 60) - offset))
         } else {

@@ -27,10 +27,12 @@ enum ConfigurationFile {
   private static func apply(
     _ mapping: Node.Mapping, below prefix: String, to configuration: inout ProjectConfiguration, path: String
   ) throws(ConfigurationError) {
-    let known = ConfigurationKey.all.map(\.name)
+    let known = ConfigurationKey.all.map(\.name) + [MaintenanceSection.name]
     for (node, value) in mapping {
       let name = prefix + (node.string ?? "")
-      if let key = ConfigurationKey.all.first(where: { $0.name == name }) {
+      if name == MaintenanceSection.name {
+        configuration.maintenance.jobs = try MaintenanceSection(path: path).jobs(value)
+      } else if let key = ConfigurationKey.all.first(where: { $0.name == name }) {
         guard let values = values(of: value), key.apply(&configuration, values) else {
           throw error("\"\(name)\" cannot take this value", value, path, hint: "it takes \(key.expectation)")
         }

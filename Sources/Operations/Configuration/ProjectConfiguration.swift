@@ -30,6 +30,7 @@ public struct ProjectConfiguration: Sendable, Equatable {
   /// How long a backup waits for its locks on tables.
   public var backupLockTimeout = Duration.seconds(30)
 
+  /// Jobs, their schedules and their signals.
   public var maintenance = MaintenanceConfiguration()
 
   /// The number of cores, at most 8.

@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-fast test-matrix test-faults fuzz bench-migrate bench-backup lint format docs man install clean
+.PHONY: help up build test test-fast test-matrix test-faults fuzz bench-migrate bench-backup bench-maintain lint format docs man install clean
 
 PREFIX ?= /usr/local
 # The servers that `make test-matrix` runs the server-level tests on.
@@ -60,6 +60,10 @@ bench-migrate: build ## speed beside psql, dbmate and Sqitch, in one run
 bench-backup: build ## speed beside pg_dump, pg_restore and others (BENCH_GB=2.2)
 	@scripts/install-packages server bench
 	scripts/bench-backup
+
+bench-maintain: build ## retention beside other ways to delete (ROWS=4000000)
+	@scripts/install-packages server
+	scripts/bench-maintain
 
 lint: ## formatting and the rules of the layout
 	@scripts/require-swift

@@ -127,7 +127,25 @@ public struct EndMarkerFilter: Sendable {
 
 /// The number of newlines, which in COPY text is the number of rows that end.
 func lineCount(_ bytes: UnsafeRawBufferPointer) -> Int {
+  let (ones, low): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x7f7f_7f7f_7f7f_7f7f)
+  let newlines = ones &* UInt64(UInt8(ascii: "\n"))
+  let wholeWords = bytes.count & ~7
   var count = 0
-  for byte in bytes where byte == UInt8(ascii: "\n") { count += 1 }
+  var offset = 0
+  while offset < wholeWords {
+    // Eight bytes at a time, each counted in a byte of its own; so no more than fit into a byte.
+    let end = min(offset + 8 * Int(UInt8.max), wholeWords)
+    var sums: UInt64 = 0
+    while offset < end {
+      let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ newlines
+      // The highest bit of a byte stays clear only where the byte is zero.
+      let others = ((word & low) &+ low) | word
+      sums &+= (~others >> 7) & ones
+      offset += 8
+    }
+    let pairs = (sums & 0x00ff_00ff_00ff_00ff) &+ ((sums >> 8) & 0x00ff_00ff_00ff_00ff)
+    count += Int((pairs &* 0x0001_0001_0001_0001) >> 48)
+  }
+  for byte in bytes[wholeWords...] where byte == UInt8(ascii: "\n") { count += 1 }
   return count
 }

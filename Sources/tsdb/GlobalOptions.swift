@@ -58,9 +58,9 @@ extension GlobalOptions {
     }
     // Help and the version are asked of the words alone.
     if let argument = rest.first, ["-h", "--help", "--version"].contains(argument) { return command + rest }
-    guard !command.isEmpty, !rest.isEmpty || type.configuration.subcommands.isEmpty else {
-      return command.isEmpty ? arguments : command
-    }
+    let isComplete =
+      !rest.isEmpty || type.configuration.subcommands.isEmpty || type.configuration.defaultSubcommand != nil
+    guard !command.isEmpty, isComplete else { return command.isEmpty ? arguments : command }
     // Behind "--" they would be taken for operands.
     if let end = rest.firstIndex(of: "--") { return command + rest[..<end] + options + rest[end...] }
     return command + rest + options

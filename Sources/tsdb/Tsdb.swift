@@ -30,7 +30,7 @@ struct Tsdb: AsyncParsableCommand {
     subcommands: [
       Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self,
       ScheduleGroup.self,
-      ServerGroup.self,
+      MaintainGroup.self, ServerGroup.self,
     ])
 }
 

@@ -47,7 +47,7 @@ struct JobPreviews: Sendable {
         case .plainly: action = "refresh"
         }
         return PlannedStep(
-          step.view.name, action,
+          step.view.label, action,
           detail: ([step.reason].compactMap { $0 } + step.notes).joined(separator: "; "),
           locks: [step.mode.lock])
       } + plan.refused.map(Self.step), notes: plan.notes)
@@ -56,7 +56,7 @@ struct JobPreviews: Sendable {
   private static func preview(_ plan: VacuumPlan) -> JobPreview {
     JobPreview(
       steps: plan.steps.map {
-        PlannedStep($0.relation.name, $0.work.rawValue, detail: $0.reason, locks: [$0.work.lock])
+        PlannedStep($0.relation.label, $0.work.rawValue, detail: $0.reason, locks: [$0.work.lock])
       } + plan.left.map(Self.step), notes: plan.notes)
   }
 

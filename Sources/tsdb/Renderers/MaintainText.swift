@@ -25,8 +25,11 @@ extension MaintainRun.Result {
       let word = colour(run.outcome, style)
       let reason = run.reason.map { ": \(Terminal.printable($0))" } ?? ""
       lines.append("\(word) \(run.job)\(reason) \(style.faint("(\(parts.joined(separator: ", ")))"))")
-      lines += run.objects.prefix(20).map { "   \(Terminal.printable(MaintainRun.text(of: $0)))" }
-      if run.objects.count > 20 { lines.append("   and \(run.objects.count - 20) more") }
+      let worked = run.objects.filter { !$0.neededNothing }
+      lines += worked.prefix(20).map { "   \(Terminal.printable(MaintainRun.text(of: $0)))" }
+      if worked.count > 20 { lines.append("   and \(worked.count - 20) more") }
+      let idle = run.objects.count - worked.count
+      if idle > 0 { lines.append(style.faint("   \(counted(idle, "object")) needed nothing")) }
     }
     lines += waiting.map { "\(style.faint("--")) \($0.job) waits: \($0.reason)" }
     return lines.joined(separator: "\n")
@@ -79,12 +82,7 @@ extension MaintainPlan.Result {
       if let problem = job.problem {
         lines.append("  \(style.bad("cannot look:")) \(Terminal.printable(problem))")
       }
-      for step in job.steps.prefix(50) {
-        let detail = step.detail.map { $0.isEmpty ? "" : ": \($0)" } ?? ""
-        lines.append("  \(Terminal.printable("\(step.object): \(step.action)\(detail)"))")
-        lines += step.locks.map { "    \(style.faint(Terminal.printable($0)))" }
-      }
-      if job.steps.count > 50 { lines.append("  and \(job.steps.count - 50) more") }
+      lines += Self.lines(job.steps, style)
       if job.steps.isEmpty, job.problem == nil { lines.append("  nothing to do") }
       lines += job.notes.map { "  note: \(Terminal.printable($0))" }
     }
@@ -92,4 +90,25 @@ extension MaintainPlan.Result {
     lines.append("would run \(counted(running.count, "job")) at \(at); nothing was changed")
     return lines.joined(separator: "\n")
   }
+}
+
+extension MaintainPlan.Result {
+  /// A line for each step, and its locks where they differ from those of the step before.
+  private static func lines(_ steps: [MaintainPlan.Step], _ style: Style) -> [String] {
+    var lines: [String] = []
+    var locks: [String] = []
+    for step in steps.prefix(40) {
+      if step.locks != locks { lines += step.locks.map { "  \(style.faint(Terminal.printable($0)))" } }
+      locks = step.locks
+      let detail = step.detail.map { $0.isEmpty ? "" : ": \($0)" } ?? ""
+      lines.append("    \(Terminal.printable("\(step.object): \(step.action)\(detail)"))")
+    }
+    if steps.count > 40 { lines.append("    and \(steps.count - 40) more") }
+    return lines
+  }
+}
+
+extension JobObject {
+  /// It was looked at, and was as it should be.
+  fileprivate var neededNothing: Bool { action == "skipped" && detail?.hasPrefix("nothing to do") == true }
 }

@@ -182,12 +182,14 @@ let package = Package(
     .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
     .testTarget(
       name: "OperationsTests",
-      dependencies: ["Operations", "Backups", "Migrations", "Postgres", "TestSupport"],
+      dependencies: [
+        "Operations", "Backups", "Maintenance", "Migrations", "Postgres", "Timekeeping", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MaintenanceTests",
       dependencies: [
-        "Maintenance", "Postgres", "Timekeeping", "TestSupport",
+        "Maintenance", "Postgres", "Processes", "Timekeeping", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

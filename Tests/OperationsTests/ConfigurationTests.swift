@@ -1,5 +1,6 @@
 import Backups
 import Foundation
+import Maintenance
 import Migrations
 import Postgres
 import TestSupport
@@ -35,6 +36,13 @@ import Testing
         compress: gzip:9
         lock_timeout: 5s
         keep: { last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 6 }
+      maintain:
+        time_zone: Europe/Madrid
+        history: 30d
+        gates: { replica_lag: 10s, archive_backlog: 4, patience: 0 }
+        metrics: /var/lib/node/tsdb.prom
+        log: log/maintain.jsonl
+        ping_url_file: /run/secrets/ping
       """)
     var expected = ProjectConfiguration()
     expected.migrationDirectories = ["sql", "more"]
@@ -53,8 +61,16 @@ import Testing
     expected.backupLockTimeout = .seconds(5)
     expected.backupRetention = RetentionPolicy(
       last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 6)
+    expected.maintenance.timeZone = "Europe/Madrid"
+    expected.maintenance.history = .seconds(30 * 86_400)
+    expected.maintenance.gates.replicaLag = .seconds(10)
+    expected.maintenance.gates.archiveBacklog = 4
+    expected.maintenance.gates.patience = .zero
+    expected.maintenance.metrics = "/var/lib/node/tsdb.prom"
+    expected.maintenance.log = "log/maintain.jsonl"
+    expected.maintenance.pingURLFile = "/run/secrets/ping"
     #expect(configuration == expected)
-    #expect(ConfigurationKey.all.count == 20, "a new key belongs into this test")
+    #expect(ConfigurationKey.all.count == 28, "a new key belongs into this test")
     #expect(
       configuration.runOptions.lockAttempts == 3 && configuration.runOptions.runnerWait == .seconds(300))
   }

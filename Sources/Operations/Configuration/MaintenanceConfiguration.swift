@@ -27,7 +27,7 @@ public struct MaintenanceConfiguration: Sendable, Equatable {
     job("refresh-views", .refreshViews(RelationSelection()), "0 * * * *"),
     job("backup", .backup(BackupRule()), "30 1 * * *", budget: .seconds(4 * 3600)),
     job("analyze", .analyze(RelationSelection()), "10 3 * * *"),
-    job("vacuum", .vacuum(RelationSelection(), analyze: true), "20 3 * * 0", budget: .seconds(7200)),
+    job("vacuum", .vacuum(RelationSelection(), analyze: true), "25 3 * * 0", budget: .seconds(7200)),
     job("indexes", .indexes(IndexRule()), "30 4 * * 0", budget: .seconds(7200)),
     job("check", .check, "40 * * * *", budget: .seconds(300)),
   ].compactMap { $0 }

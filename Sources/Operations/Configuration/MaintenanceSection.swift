@@ -25,7 +25,7 @@ struct MaintenanceSection {
     guard case .mapping(let mapping) = node else {
       throw error(
         "\"\(Self.name)\" is not a mapping of jobs", node,
-        hint: "write for example:\nvacuum:\n  schedule: \"20 3 * * 0\"")
+        hint: "write for example:\nvacuum:\n  schedule: \"25 3 * * 0\"")
     }
     var jobs: [JobDefinition] = []
     for (key, value) in mapping {

@@ -1,6 +1,8 @@
 import Foundation
 import Maintenance
 import Postgres
+import Processes
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -130,6 +132,29 @@ import Testing
     for number in numbers { #expect(await isGone(number)) }
   }
 
+  @Test func `one that listens has time to clean up`() async throws {
+    let result = try await run(
+      ["sh", "-c", "trap 'echo cleaned up; exit 0' TERM; sleep 1000 & wait"], budget: .milliseconds(300),
+      grace: .seconds(60))
+    // Ended by us, whatever its status says.
+    #expect(result.outcome == .failed)
+    #expect(result.objects.first?.detail == "cleaned up")
+  }
+
+  #if os(Linux)
+    @Test func `it ends with the thread that started it`() async throws {
+      let process = try await BlockingThread.run {
+        var child = ChildProcess(executable: "/bin/sleep", arguments: ["1000"], environment: [])
+        child.diesWithThread = true
+        return try child.start(output: .standardError, inheriting: nil, newSession: true)
+      }
+      #expect(await isGone(process))
+      var status: Int32 = 0
+      #expect(waitpid(process, &status, 0) == process)
+      #expect(status & 0x7f == SIGTERM)
+    }
+  #endif
+
   @Test func `what it leaves in the background is not waited for`() async throws {
     let start = ContinuousClock.now
     let result = try await run(["sh", "-c", "sleep 30 & echo done"])
@@ -164,14 +189,15 @@ import Testing
   }
 
   private func run(
-    _ command: [String], _ environment: [String: String] = [:], budget: Duration = .seconds(60)
+    _ command: [String], _ environment: [String: String] = [:], budget: Duration = .seconds(60),
+    grace: Duration = .milliseconds(500)
   ) async throws -> JobResult {
     var environment = environment
     environment["PATH"] = "/usr/bin:/bin"
     let all = environment
     return try await withDatabase { database in
       try await BodyRun(database, budget: budget)(
-        CommandJob(command, directory: "/tmp", environment: all, grace: .milliseconds(500)))
+        CommandJob(command, directory: "/tmp", environment: all, grace: grace))
     }
   }
 

@@ -309,6 +309,114 @@ struct SampleRun {
     }
   }
 
+  private static let old = """
+    create table public.t (at date) partition by range (at);
+    create table public.p1 partition of public.t for values from ('2020-01-01') to ('2021-01-01');
+    create table public.p2 partition of public.t for values from ('2021-01-01') to ('2022-01-01');
+    comment on table public.p2 is 'the second';
+    insert into public.t values ('2020-05-05'), ('2021-05-05');
+    """
+  private static let mark =
+    "tsdb: retired from \"public\".\"t\", rows before 2021-01-01T00:00:00Z; to be dropped\nthe first"
+  private static let year = PartitionRule(
+    table: "public.t", interval: .year, ahead: 0, keep: .seconds(5 * 366 * 86_400))
+
+  /// Leaves a detach between its two transactions.
+  private func interruptDetach(_ database: TestDatabase) async throws {
+    let (holder, victim) = (database.connect(), database.connect())
+    try await holder.run { try $0.execute("begin; select count(*) from public.t") }
+    await #expect(throws: PostgresError.self) {
+      try await victim.run { connection in
+        try connection.execute("set lock_timeout = '100ms'")
+        try connection.execute("alter table public.t detach partition public.p1 concurrently")
+      }
+    }
+    await holder.close()
+    #expect(try await database.value("select count(*) from pg_inherits where inhdetachpending") == "1")
+  }
+
+  @Test(arguments: [true, false])
+  func `an interrupted detach is finished, and its table dropped only where it is ours`(
+    _ isOurs: Bool
+  ) async throws {
+    try await withDatabase { database in
+      try await database.execute(Self.old)
+      if isOurs { try await database.execute("comment on table public.p1 is \(Quoting.literal(Self.mark))") }
+      try await interruptDetach(database)
+      let run = SampleRun()
+      let result = try await run([Self.year], on: database)
+      #expect(result.outcome == .ok, "\(result)")
+      #expect(
+        actions(result) == ["created public.t_2026", isOurs ? "dropped public.p1" : "detached public.p1"])
+      #expect(run.events.healed == ["the interrupted detach of public.p1 is finished"])
+      #expect(
+        try await database.value("select to_regclass('public.p1') is not null") == (isOurs ? "f" : "t"))
+      #expect(try await database.value("select count(*) from pg_inherits where inhdetachpending") == "0")
+    }
+  }
+
+  @Test func `a table that an earlier run took off is dropped, unless the rule keeps it now`() async throws {
+    try await withDatabase { database in
+      try await database.execute(
+        Self.old + "alter table public.t detach partition public.p1;"
+          + "comment on table public.p1 is \(Quoting.literal(Self.mark))")
+      var kept = Self.year
+      kept.keep = nil
+      let first = try await SampleRun()([kept], on: database)
+      #expect(actions(first) == ["created public.t_2026", "skipped public.p1"])
+      let run = SampleRun()
+      let second = try await run([Self.year], on: database)
+      #expect(actions(second) == ["dropped public.p1"])
+      #expect(run.events.healed.count == 1)
+      #expect(try await database.value("select to_regclass('public.p1') is null") == "t")
+    }
+  }
+
+  @Test func `a partition that was to go and is kept now has its comment again`() async throws {
+    try await withDatabase { database in
+      try await database.execute(Self.old + "comment on table public.p1 is \(Quoting.literal(Self.mark))")
+      var kept = Self.year
+      kept.keep = nil
+      let run = SampleRun()
+      _ = try await run([kept], on: database)
+      #expect(run.events.healed.count == 1)
+      #expect(try await database.value("select obj_description('public.p1'::regclass)") == "the first")
+    }
+  }
+
+  @Test func `a table in use is left for the next run, and no application waits for it`() async throws {
+    try await withDatabase { database in
+      try await database.execute(Self.old + "create table public.t_default partition of public.t default")
+      let holder = database.connect()
+      try await holder.run { try $0.execute("begin; select count(*) from public.t") }
+      var run = SampleRun()
+      run.budget = .seconds(2)
+      let result = try await run([Self.year], on: database)
+      await holder.close()
+      #expect(result.outcome == .partial, "\(result)")
+      #expect((result.backlog ?? 0) >= 1 && result.waits > 0)
+      #expect(try await database.value("select count(*) from public.t") == "2")
+      let next = try await SampleRun()([Self.year], on: database)
+      #expect(actions(next) == ["created public.t_2026", "dropped public.p1"])
+    }
+  }
+
+  @Test func `rows that foreign keys refer to are not moved`() async throws {
+    try await withDatabase { database in
+      try await database.execute(
+        """
+        create table public.t (id int, at date, primary key (id, at)) partition by range (at);
+        create table public.t_default partition of public.t default;
+        insert into public.t values (1, '2026-11-05');
+        create table public.r (id int, at date, foreign key (id, at) references public.t on delete cascade);
+        insert into public.r values (1, '2026-11-05');
+        """)
+      let result = try await SampleRun()([PartitionRule(table: "public.t", ahead: 1)], on: database)
+      #expect(actions(result).prefix(2) == ["failed public.t_2026_11", "created public.t_2026_12"])
+      #expect(try await database.value("select count(*) from public.r") == "1")
+    }
+  }
+
   @Test func `an ordinary owner can do it, and another role is told what it lacks`() async throws {
     try await withDatabase { database in
       let (owner, other) = ("owner_\(database.name)", "other_\(database.name)")

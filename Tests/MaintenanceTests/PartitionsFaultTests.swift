@@ -1,0 +1,200 @@
+import Foundation
+import Maintenance
+import Postgres
+import Synchronization
+import TestSupport
+import Testing
+import Timekeeping
+
+/// Runs that are ended at random moments, while an application goes on writing.
+@Suite(.serialized) struct PartitionsFaultTests {
+  enum Fault: CaseIterable {
+    case work, watch, task
+  }
+
+  /// Runs a body and ends it at a random moment; whatever comes of it.
+  static func interrupted(
+    _ fault: Fault, after milliseconds: Double, on database: TestDatabase,
+    _ body: @escaping @Sendable () async throws -> Void
+  ) async {
+    let task = Task { try await body() }
+    try? await Task.sleep(for: .microseconds(Int(milliseconds * 1000)))
+    switch fault {
+    case .task: task.cancel()
+    case .work, .watch:
+      let name = fault == .work ? "tsdb/sample" : "tsdb watch"
+      _ = try? await database.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()",
+        [name])
+    }
+    _ = await task.result
+  }
+
+  /// Inserts rows until told to stop; of each that succeeded the number is kept.
+  actor Application {
+    private var task: Task<(done: [Int], failed: [String]), Never>?
+
+    func start(_ database: TestDatabase, times: [String], holding: Duration = .zero) {
+      task = Task {
+        let session = database.connect()
+        var (done, failed): ([Int], [String]) = ([], [])
+        var number = 0
+        while !Task.isCancelled {
+          number += 1
+          // Mostly rows of a partition that is there; now and then one of the default partition.
+          let (id, time) = (number, times[number % 8 == 0 ? number / 8 % times.count : 0])
+          do {
+            try await session.run {
+              try $0.execute(
+                """
+                begin; insert into public.t (id, at) values (\(id), '\(time)');
+                select pg_sleep(\(holding.wholeMilliseconds) / 1000.0); commit
+                """)
+            }
+            done.append(id)
+          } catch {
+            if !Task.isCancelled { failed.append("\(time): \(error)") }
+          }
+          try? await Task.sleep(for: .milliseconds(4))
+        }
+        await session.close()
+        return (done, failed)
+      }
+    }
+
+    func stop() async -> (done: [Int], failed: [String]) {
+      task?.cancel()
+      return await task?.value ?? ([], [])
+    }
+  }
+
+  /// Rounds of a month each, so that in each one partition is to be made and one to be dropped.
+  struct Rounds {
+    let hasDefault: Bool
+    var random: SeededGenerator
+    /// How long a whole run was seen to take, in milliseconds.
+    var span = 40.0
+    /// Rounds in which something was found half done.
+    var halfDone = 0
+
+    static let rules = [
+      PartitionRule(table: "public.t", interval: .month, ahead: 3, keep: .seconds(40 * 86_400))
+    ]
+
+    static func now(_ round: Int) -> UTCTime {
+      UTCTime(year: 2026, month: 11, day: 24) + Int64(round) * 30 * 86_400
+    }
+
+    func prepare(_ round: Int, _ database: TestDatabase) async throws {
+      guard hasDefault, round % 3 == 0 else { return }
+      try await database.execute(
+        """
+        insert into public.t select -i, date '\(Self.now(round).description.prefix(10))' + 120
+          from generate_series(1, 2000) as i
+        """)
+    }
+
+    /// The run after an interrupted one.
+    mutating func heal(_ round: Int, _ database: TestDatabase) async throws {
+      var run = SampleRun()
+      run.now = Self.now(round)
+      let before = try await leftOvers(database)
+      let start = ContinuousClock.now
+      var result = try await run(Self.rules, on: database)
+      // The application may have been in the way too often.
+      if result.outcome == .partial { result = try await run(Self.rules, on: database) }
+      span = min(400, max(span, Double((ContinuousClock.now - start).wholeMilliseconds)))
+      #expect(result.outcome == .ok, "round \(round): \(result)")
+      if !before.isEmpty {
+        halfDone += 1
+        #expect(
+          !run.events.healed.isEmpty || result.objects.contains { $0.action == "dropped" },
+          "round \(round): \(before)")
+      }
+      #expect(try await leftOvers(database) == [], "round \(round)")
+    }
+  }
+
+  private static func create(_ hasDefault: Bool, _ database: TestDatabase) async throws {
+    try await database.execute(
+      """
+      create table public.t (id int not null, at date not null) partition by range (at);
+      create index t_id on public.t (id);
+      create table public.t_far partition of public.t for values from ('2040-01-01') to ('2041-01-01');
+      \(hasDefault ? "create table public.t_default partition of public.t default;" : "")
+      """)
+  }
+
+  @Test(arguments: [true, false], Fault.allCases)
+  func `a run that is ended at any moment loses nothing, and the next heals it`(
+    _ hasDefault: Bool, _ fault: Fault
+  ) async throws {
+    try await withDatabase { database in
+      try await Self.create(hasDefault, database)
+      var rounds = Rounds(hasDefault: hasDefault, random: SeededGenerator())
+      let application = Application()
+      // Of months whose partitions are made meanwhile, far enough ahead that none of them is dropped.
+      let times =
+        hasDefault ? ["2040-05-05", "2028-11-25", "2028-12-20", "2029-01-01", "2031-01-01"] : ["2040-05-05"]
+      // Longer transactions make DETACH CONCURRENTLY wait between its two.
+      await application.start(database, times: times, holding: .milliseconds(hasDefault ? 0 : 15))
+      for round in 0..<25 {
+        try await rounds.prepare(round, database)
+        let milliseconds = Double.random(in: 0...rounds.span, using: &rounds.random)
+        await Self.interrupted(fault, after: milliseconds, on: database) {
+          var run = SampleRun()
+          run.now = Rounds.now(round)
+          try await run(Rounds.rules, on: database)
+        }
+        try await rounds.heal(round, database)
+      }
+      let (done, failed) = await application.stop()
+      #expect(failed == [])
+      #expect(done.count > 100)
+      let found = try await database.rows("select id from public.t where id > 0 order by id")
+      #expect(found.compactMap { $0[0].flatMap { Int($0) } } == done)
+      print(
+        "partitions, default \(hasDefault), \(fault): half done in \(rounds.halfDone) of 25, span \(rounds.span)"
+      )
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `a server that stops at once at any moment loses nothing either`(_ hasDefault: Bool) async throws {
+    try await PostgresCluster.with { cluster in
+      let first = try await TestDatabase.create(on: cluster)
+      try await Self.create(hasDefault, first)
+      var rounds = Rounds(hasDefault: hasDefault, random: SeededGenerator())
+      for round in 0..<12 {
+        let database = first.reconnected()
+        try await rounds.prepare(round, database)
+        let count = "select count(*) from public.t where at > '\(Rounds.now(round).description.prefix(10))'"
+        let rows = try await database.value(count)
+        let task = Task {
+          var run = SampleRun()
+          run.now = Rounds.now(round)
+          try await run(Rounds.rules, on: database)
+        }
+        let milliseconds = Double.random(in: 0...rounds.span, using: &rounds.random)
+        try await Task.sleep(for: .microseconds(Int(milliseconds * 1000)))
+        try await cluster.stop(.immediate)
+        try await cluster.start()
+        _ = await task.result
+        let again = first.reconnected()
+        try await rounds.heal(round, again)
+        #expect(try await again.value(count) == rows, "round \(round)")
+      }
+      print("partitions, default \(hasDefault), stopped: half done in \(rounds.halfDone) of 12")
+    }
+  }
+}
+
+private func leftOvers(_ database: TestDatabase) async throws -> [[String?]] {
+  try await database.rows(
+    """
+    select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public' and c.relkind = 'r' and c.relname ~ '^t_'
+      and (not c.relispartition or obj_description(c.oid, 'pg_class') like 'tsdb:%'
+        or c.oid in (select inhrelid from pg_inherits where inhdetachpending))
+    """)
+}

@@ -26,12 +26,11 @@ import Timekeeping
     (PerformanceData("It's|=\n ñ", 1), "it_s_____=1"),
     (
       PerformanceData("a", 1e300, unit: .bytes),
-      "a=90000000000000000B".replacing("90000000000000000", with: "90000000000000")
+      "a=900000000000000B"
     ),
   ])
   func `performance data is written as the guidelines want`(_ data: PerformanceData, _ text: String) {
-    #expect(data.text.hasPrefix(String(text.prefix(12))))
-    #expect(data.text == text || data.value == 1e300)
+    #expect(data.text == text)
     #expect(data.text.wholeMatch(of: /[a-z0-9_]+=(U|-?[0-9]+(\.[0-9]+)?(s|%|B)?(;[-.0-9]*){0,2})/) != nil)
   }
 

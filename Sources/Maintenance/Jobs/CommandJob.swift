@@ -46,14 +46,16 @@ public struct CommandJob: JobBody {
     context.report(.began(object: command[0], phase: "run"))
     let start = ContinuousClock.now
     let isCancelled = Flag()
-    let (deadline, grace) = (context.deadline, grace)
+    let (deadline, grace, work) = (context.deadline, grace, context.work)
     // Enough in front of what is kept that a secret at its beginning is found whole.
     let kept = Self.keptBytes + (secrets.map(\.utf8.count).max() ?? 0)
     let ending: ChildProcess.Ending
     do {
       ending = try await withTaskCancellationHandler {
         try await BlockingThread.run {
-          try child.supervise(until: deadline, grace: grace, keeping: kept) { isCancelled.isRaised }
+          try child.supervise(until: deadline, grace: grace, keeping: kept) {
+            isCancelled.isRaised || work.isLockLost
+          }
         }
       } onCancel: {
         isCancelled.raise()

@@ -46,11 +46,18 @@ final class JobWatch: Sendable {
   /// Gives the lock back with the connection.
   func close() async { await session.close() }
 
+  /// How often it is looked whether the lock is still held while no statement runs: a job may run a program.
+  private static let idleInterval = Duration.seconds(1)
+
   /// Watches until the task is cancelled.
   func run() async {
+    var lastLook = ContinuousClock.now
     while !Task.isCancelled {
       try? await Task.sleep(for: Self.interval)
-      guard let current = state.withLock({ $0.current }), current.waiter == nil else { continue }
+      let current = state.withLock { $0.current }
+      let isIdle = current == nil && ContinuousClock.now - lastLook < Self.idleInterval
+      guard !isIdle, current?.waiter == nil, loss == nil else { continue }
+      lastLook = .now
       await look(behind: current)
     }
   }
@@ -77,10 +84,10 @@ final class JobWatch: Sendable {
   /// Why the lock is lost; nil while it is held.
   var loss: PostgresError? { state.withLock { $0.loss } }
 
-  private func look(behind current: Current) async {
+  private func look(behind current: Current?) async {
     do {
       let (waiter, holder) = try await session.run { connection in
-        let result = try connection.query(Self.waiters, ["\(current.processID)"])
+        let result = try connection.query(Self.waiters, ["\(current?.processID ?? -1)"])
         return (result.integer(0, 0), result.integer(0, 1))
       }
       guard holder == state.withLock({ $0.lockHolder }) else {
@@ -88,21 +95,23 @@ final class JobWatch: Sendable {
         throw PostgresError(
           origin: .connectionLost, message: "the connection that held the job's lock is lost")
       }
-      guard let waiter else { return }
-      cancel(current) { $0.current?.waiter = waiter }
+      guard let waiter, let current else { return }
+      state.withLock { cancel(current, in: &$0, for: waiter) }
     } catch let error as PostgresError where error.origin == .connectionLost || error.origin == .connecting {
-      cancel(current) { $0.loss = error }
+      state.withLock { state in
+        state.loss = error
+        state.current?.canceller.requestCancellation()
+      }
     } catch {
       // A poll that failed otherwise is repeated in a moment.
     }
   }
 
-  private func cancel(_ current: Current, _ note: (inout State) -> Void) {
-    state.withLock { state in
-      note(&state)
-      // Under the lock, so that it cannot meet the statement after the one that was watched.
-      if state.current?.since == current.since { current.canceller.requestCancellation() }
-    }
+  /// Under the state's lock, so that the request cannot meet the statement after the one that was looked at.
+  private func cancel(_ current: Current, in state: inout State, for waiter: Int) {
+    guard state.current?.since == current.since else { return }
+    state.current?.waiter = waiter
+    current.canceller.requestCancellation()
   }
 
   /// `pg_locks` and `pg_blocking_pids` tell every role of every session; `pg_stat_activity` does not.

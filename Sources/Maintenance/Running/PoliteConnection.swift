@@ -41,6 +41,9 @@ public final class PoliteConnection: Sendable {
   /// How often work was given up for somebody else.
   public var yields: Int { counts.withLock { $0.yields } }
 
+  /// Whether the job's lock is lost, and another run may begin: for bodies that work elsewhere.
+  public var isLockLost: Bool { watch.loss != nil }
+
   /// Counts a wait that a body made elsewhere, at a closed gate.
   public func countWait() { counts.withLock { $0.waits += 1 } }
 

@@ -286,4 +286,22 @@ import Timekeeping
     #expect(try configuration.zone().offset(at: UTCTime(secondsSince1970: 0)) == 19_800)
     #expect(configuration.metrics == "/x/tsdb.prom" && !"\(configuration)".contains("s3cret"))
   }
+
+  @Test func `the URL to ping is the variable's, else the file's, and is never shown`() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("ping", "\n https://hc.example/file \n")
+    try directory.write("bad", "s3cret\n")
+    func url(_ file: String?, _ environment: [String: String] = [:]) throws -> String? {
+      var configuration = ProjectConfiguration()
+      configuration.maintenance.pingURLFile = file
+      return try Project(root: directory.path, configuration: configuration).pingURL(environment: environment)
+    }
+    #expect(try url("ping", ["TSDB_PING_URL": "http://h/x\n"]) == "http://h/x")
+    #expect(try url("ping", ["TSDB_PING_URL": ""]) == "https://hc.example/file")
+    #expect(try url(nil) == nil)
+    for (file, environment) in [("bad", [:]), ("absent", [:]), ("ping", ["TSDB_PING_URL": "s3cret x"])] {
+      let error = try #require(throws: ConfigurationError.self) { try url(file, environment) }
+      #expect(!"\(error)".contains("s3cret") && error.hint != nil)
+    }
+  }
 }

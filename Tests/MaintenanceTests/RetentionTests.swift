@@ -236,6 +236,29 @@ func retain(
     }
   }
 
+  @Test func `a foreign key to a partitioned table is looked at from the table and from a partition`()
+    async throws
+  {
+    try await withDatabase { database in
+      try await database.execute(
+        """
+        create table public.t (a int, at timestamptz, primary key (a, at)) partition by range (at);
+        create table public.p partition of public.t for values from ('2020-01-01') to ('2030-01-01');
+        create index on public.t (at);
+        create table public.child (a int, at timestamptz, foreign key (a, at) references public.t);
+        """)
+      for table in ["public.t", "public.p"] {
+        #expect(
+          try await retain(database, rule(table)).hint == "create index concurrently on public.child (a, at)",
+          "\(table)")
+      }
+      try await database.execute("create index on public.child (a, at)")
+      for table in ["public.t", "public.p"] {
+        #expect(try await retain(database, rule(table)).outcome == .ok)
+      }
+    }
+  }
+
   @Test func `a row that others refer to fails the rule with what to do`() async throws {
     try await withDatabase { database in
       try await table(database)

@@ -207,7 +207,11 @@ extension RetentionFacts {
     from pg_catalog.pg_constraint as k
     join pg_catalog.pg_class as c on c.oid = k.conrelid
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    where k.contype = 'f' and k.confrelid in (select oid from reached) and k.conparentid = 0
+    where k.contype = 'f' and k.confrelid in (select oid from reached)
+      -- Partitions have copies of the constraint.
+      and not exists (
+        select from pg_catalog.pg_constraint as p
+        where p.oid = k.conparentid and p.confrelid in (select oid from reached))
       and not exists (
         select
         from pg_catalog.pg_index as x

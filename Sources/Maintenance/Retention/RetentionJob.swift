@@ -14,10 +14,15 @@ public struct RetentionJob: JobBody {
 
   public func run(_ context: JobContext) async throws -> JobResult {
     var tally = RetentionTally()
+    var isEnded = false
     for rule in rules {
+      if isEnded {
+        tally.add(JobObject(rule.table, "skipped", detail: "the run ended before"))
+        continue
+      }
       if context.isOutOfTime {
         tally.add(JobObject(rule.table, "skipped", detail: "out of time"))
-        tally.leave("out of time", backlog: nil)
+        tally.leave("\(rule.table): out of time", backlog: nil)
         continue
       }
       var run = RetentionRun(context: context, rule: rule)
@@ -26,7 +31,8 @@ public struct RetentionJob: JobBody {
         run.record(in: &tally)
       } catch {
         run.record(error, in: &tally)
-        if Self.endsRun(error) { break }
+        isEnded = Self.endsRun(error)
+        if !isEnded { try await context.work.run { _ = try $0.execute("set statement_timeout = 0") } }
       }
     }
     return tally.result

@@ -49,8 +49,16 @@ extension RetentionJob {
       locks: "ROW EXCLUSIVE, and the rows of one batch for about \(rule.batchTime.spanText)")
     let started = ContinuousClock.now
     do {
+      let before = try connection.query(
+        "select pg_catalog.current_setting('search_path'), pg_catalog.current_setting('statement_timeout')"
+      ).rows()[0]
       try connection.execute("set search_path = pg_catalog; set statement_timeout = '30s'")
-      defer { _ = try? connection.execute("reset search_path; reset statement_timeout") }
+      defer {
+        _ = try? connection.query(
+          "select pg_catalog.set_config('search_path', $1, false), pg_catalog.set_config('statement_timeout', $2, false)",
+          before
+        ).rowCount
+      }
       let plan = try RetentionPlan.make(rule, now: now, on: connection)
       preview.describe(plan)
       try connection.execute("begin read only; \(RetentionStatements.readingSettings)")

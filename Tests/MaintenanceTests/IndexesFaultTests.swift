@@ -54,9 +54,10 @@ import Timekeeping
             == [["t_id"], ["t_pad"]], "round \(round)")
       }
       let (done, failed) = await application.stop()
+      // Or the moments miss what they are for; a task that is cancelled cleans up itself.
+      #expect((halfDone > 0) == (fault != .task))
       #expect(failed == [])
       #expect(try await database.value("select count(*) from public.t") == "\(150000 + done.count)")
-      print("indexes, \(fault): half done in \(halfDone) of 25, span \(span)")
     }
   }
 }

@@ -13,11 +13,14 @@ import Timekeeping
   }
 
   /// Runs a body and ends it at a random moment; whatever comes of it.
+  ///
+  /// - Parameter phase: a pattern of the statement after which the moment is counted; nil for the beginning.
   static func interrupted(
-    _ fault: Fault, after milliseconds: Double, on database: TestDatabase,
+    _ fault: Fault, after milliseconds: Double, phase: String? = nil, on database: TestDatabase,
     _ body: @escaping @Sendable () async throws -> Void
   ) async {
     let task = Task { try await body() }
+    if let phase { await reach(phase, database) }
     try? await Task.sleep(for: .microseconds(Int(milliseconds * 1000)))
     switch fault {
     case .task: task.cancel()
@@ -30,11 +33,22 @@ import Timekeeping
     _ = await task.result
   }
 
+  private static func reach(_ phase: String, _ database: TestDatabase) async {
+    let limit = ContinuousClock.now + .milliseconds(400)
+    let query =
+      "select count(*) from pg_stat_activity where application_name = 'tsdb/sample' and datname = current_database() and query like $1"
+    while ContinuousClock.now < limit, (try? await database.value(query, [phase])) != "1" {}
+  }
+
+  /// Of a run's statements; each is the place of some of the moments.
+  static let phases = [nil, "create %", "%attach partition%", "%detach partition%", "drop table %"]
+
   /// Inserts rows until told to stop; of each that succeeded the number is kept.
   actor Application {
     private var task: Task<(done: [Int], failed: [String]), Never>?
 
-    func start(_ database: TestDatabase, times: [String], holding: Duration = .zero) {
+    func start(_ database: TestDatabase, times: [String], holding: Duration = .zero, allOfThem: Bool = false)
+    {
       task = Task {
         let session = database.connect()
         var (done, failed): ([Int], [String]) = ([], [])
@@ -42,7 +56,9 @@ import Timekeeping
         while !Task.isCancelled {
           number += 1
           // Mostly rows of a partition that is there; now and then one of the default partition.
-          let (id, time) = (number, times[number % 8 == 0 ? number / 8 % times.count : 0])
+          let (id, time) = (
+            number, times[allOfThem ? number % times.count : number % 8 == 0 ? number / 8 % times.count : 0]
+          )
           do {
             try await session.run {
               try $0.execute(
@@ -74,8 +90,6 @@ import Timekeeping
     var random: SeededGenerator
     /// How long a whole run was seen to take, in milliseconds.
     var span = 40.0
-    /// Rounds in which something was found half done.
-    var halfDone = 0
 
     static let rules = [
       PartitionRule(table: "public.t", interval: .month, ahead: 3, keep: .seconds(40 * 86_400))
@@ -106,7 +120,6 @@ import Timekeeping
       span = min(400, max(span, Double((ContinuousClock.now - start).wholeMilliseconds)))
       #expect(result.outcome == .ok, "round \(round): \(result)")
       if !before.isEmpty {
-        halfDone += 1
         #expect(
           !run.events.healed.isEmpty || result.objects.contains { $0.action == "dropped" },
           "round \(round): \(before)")
@@ -140,8 +153,9 @@ import Timekeeping
       await application.start(database, times: times, holding: .milliseconds(hasDefault ? 0 : 15))
       for round in 0..<25 {
         try await rounds.prepare(round, database)
-        let milliseconds = Double.random(in: 0...rounds.span, using: &rounds.random)
-        await Self.interrupted(fault, after: milliseconds, on: database) {
+        let phase = Self.phases[round % Self.phases.count]
+        let milliseconds = Double.random(in: 0...(phase == nil ? rounds.span : 4), using: &rounds.random)
+        await Self.interrupted(fault, after: milliseconds, phase: phase, on: database) {
           var run = SampleRun()
           run.now = Rounds.now(round)
           try await run(Rounds.rules, on: database)
@@ -153,9 +167,36 @@ import Timekeeping
       #expect(done.count > 100)
       let found = try await database.rows("select id from public.t where id > 0 order by id")
       #expect(found.compactMap { $0[0].flatMap { Int($0) } } == done)
-      print(
-        "partitions, default \(hasDefault), \(fault): half done in \(rounds.halfDone) of 25, span \(rounds.span)"
-      )
+    }
+  }
+
+  @Test func `an insert on its way to the default partition does not fail for a new partition`() async throws
+  {
+    try await withDatabase { database in
+      try await Self.create(true, database)
+      // ATTACH reads them under its lock, which gives the inserts time to meet it.
+      try await database.execute(
+        "insert into public.t select -i, '2050-01-01' from generate_series(1, 20000) as i")
+      var applications: [Application] = []
+      let times = (0..<16).map { String(Rounds.now($0).description.prefix(8)) + "28" }
+      for _ in 0..<2 {
+        let application = Application()
+        await application.start(database, times: times, allOfThem: true)
+        applications.append(application)
+      }
+      for round in 0..<8 {
+        var run = SampleRun()
+        run.now = Rounds.now(round)
+        run.budget = .seconds(3)
+        try await run([PartitionRule(table: "public.t", interval: .month, ahead: 3)], on: database)
+      }
+      var count = 0
+      for application in applications {
+        let (done, failed) = await application.stop()
+        #expect(failed == [])
+        count += done.count
+      }
+      #expect(try await database.value("select count(*) from public.t where id > 0") == "\(count)")
     }
   }
 
@@ -184,7 +225,6 @@ import Timekeeping
         try await rounds.heal(round, again)
         #expect(try await again.value(count) == rows, "round \(round)")
       }
-      print("partitions, default \(hasDefault), stopped: half done in \(rounds.halfDone) of 12")
     }
   }
 }

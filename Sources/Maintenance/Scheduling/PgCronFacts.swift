@@ -22,6 +22,27 @@ public struct PgCronJob: Sendable, Equatable, Encodable {
   }
 }
 
+extension PgCronJob {
+  /// Makes the role's jobs `new` out of `old`, in the transaction that is open; others are not touched.
+  ///
+  /// A name and a role have one job: of a name that is there already, the schedule and the statement are changed.
+  public static func replace(
+    _ old: [PgCronJob], with new: [PgCronJob], on connection: borrowing Connection
+  ) throws(PostgresError) {
+    // Ordinary roles may not call cron.alter_job(), so one that was switched off is made anew.
+    let kept = Set(new.map(\.name)).subtracting(old.filter { !$0.isActive }.map(\.name))
+    for job in old where !kept.contains(job.name) {
+      _ = try connection.query(
+        "select cron.unschedule(j.jobid) from cron.job as j where j.jobname = $1 and j.username = current_user",
+        [job.name])
+    }
+    for job in new where !old.contains(job) {
+      _ = try connection.query(
+        "select cron.schedule($1, $2, $3)", [job.name, job.schedule, job.command])
+    }
+  }
+}
+
 /// What is known of pg_cron on a server.
 ///
 /// Settings are taken from `pg_settings`, not from SHOW: SHOW also prints what somebody has set for an extension that

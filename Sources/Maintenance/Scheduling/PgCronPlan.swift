@@ -301,6 +301,7 @@ extension PgCronPlan.Relations {
         exists (select from pg_catalog.pg_index as i where i.indrelid = c.oid and i.indisvalid
           and i.indpred is null and i.indkey[0] = a.attnum),
         pg_catalog.has_table_privilege(c.oid, 'DELETE') and pg_catalog.has_table_privilege(c.oid, 'SELECT')
+          and pg_catalog.has_any_column_privilege(c.oid, 'UPDATE')
       from pg_catalog.pg_class as c
       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
       join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = $3 and a.attnum > 0

@@ -67,7 +67,7 @@ struct PgCronChange: Sendable {
       old == new
       ? (wanted.isEmpty ? "absent" : "unchanged")
       : wanted.isEmpty ? "removed" : facts.jobs.isEmpty ? "created" : "updated"
-    if !change.isDryRun { try apply(from: facts.jobs, to: wanted, connection) }
+    if !change.isDryRun { try PgCronJob.replace(facts.jobs, with: wanted, on: connection) }
     var result = ScheduleResult(
       name: name, target: .pgCron, changes: [.init(place: place, action: action, diff: diff)],
       isDryRun: change.isDryRun)
@@ -80,23 +80,5 @@ struct PgCronChange: Sendable {
       )
     }
     return result
-  }
-
-  private static func apply(
-    from old: [PgCronJob], to new: [PgCronJob], _ connection: borrowing Connection
-  ) throws(PostgresError) {
-    let names = Set(new.map(\.name))
-    for job in old where !names.contains(job.name) {
-      _ = try connection.query(
-        """
-        select cron.unschedule(j.jobid) from cron.job as j where j.jobname = $1 and j.username = current_user
-        """, [job.name])
-    }
-    for job in new where !old.contains(job) {
-      _ = try connection.query(
-        """
-        select cron.alter_job(cron.schedule($1, $2, $3), active := true)
-        """, [job.name, job.schedule, job.command])
-    }
   }
 }

@@ -25,63 +25,13 @@ struct Failure: Encodable {
 
   init(_ error: any Error) {
     status = ExitStatus(error).rawValue
-    switch error {
-    case let error as MigrationError:
-      message = error.summary
-      location = error.location?.description
-      excerpt = error.excerpt?.isEmpty == true ? nil : error.excerpt
-      sqlState = error.sqlState
-      detail = error.detail
-      hint = error.hint
-    case let error as ConfigurationError:
-      message = error.summary
-      location = error.location?.description
-      excerpt = nil
-      sqlState = nil
-      detail = error.detail
-      hint = error.hint
-    case let error as BackupError:
-      message = error.message
-      location = nil
-      excerpt = nil
-      sqlState = error.sqlState
-      detail = error.detail
-      hint = error.hint
-    case let error as MaintenanceError:
-      message = error.message
-      location = nil
-      excerpt = nil
-      sqlState = error.sqlState
-      detail = error.detail
-      hint = error.hint
-    case let error as ArchiveError:
-      message = error.message
-      location = nil
-      excerpt = nil
-      sqlState = nil
-      detail = error.detail
-      hint = error.hint
-    case let error as LocalServerError:
-      message = error.message
-      location = nil
-      excerpt = nil
-      sqlState = nil
-      detail = error.detail
-      hint = error.hint
-    case let error as PostgresError:
-      message = error.message
-      location = nil
-      excerpt = nil
-      sqlState = error.sqlState.isEmpty ? nil : error.sqlState
-      detail = error.detail
-      hint = error.hint
-    case is CancellationError:
-      message = "interrupted"
-      (location, excerpt, sqlState, detail, hint) = (nil, nil, nil, nil, nil)
-    default:
-      message = "\(error)"
-      (location, excerpt, sqlState, detail, hint) = (nil, nil, nil, nil, nil)
-    }
+    let parts = ErrorParts(error)
+    message = parts.message
+    location = parts.location
+    excerpt = parts.excerpt
+    sqlState = parts.sqlState
+    detail = parts.detail
+    hint = parts.hint
   }
 
   /// Up to six parts, each on lines of its own: message, place, source line, SQLSTATE, detail, hint.
@@ -100,5 +50,44 @@ struct Failure: Encodable {
   private static func indented(_ text: String) -> String {
     Terminal.printable(text).split(separator: "\n", omittingEmptySubsequences: false)
       .joined(separator: "\n        ")
+  }
+}
+
+/// What each kind of error has to say.
+private struct ErrorParts {
+  let message: String
+  var location: String?
+  var excerpt: String?
+  var sqlState: String?
+  var detail: String?
+  var hint: String?
+
+  init(_ message: String, detail: String? = nil, hint: String? = nil, sqlState: String? = nil) {
+    self.message = message
+    self.detail = detail
+    self.hint = hint
+    self.sqlState = sqlState?.isEmpty == true ? nil : sqlState
+  }
+
+  init(_ error: any Error) {
+    switch error {
+    case let error as MigrationError:
+      self.init(error.summary, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+      location = error.location?.description
+      excerpt = error.excerpt?.isEmpty == true ? nil : error.excerpt
+    case let error as ConfigurationError:
+      self.init(error.summary, detail: error.detail, hint: error.hint)
+      location = error.location?.description
+    case let error as BackupError:
+      self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+    case let error as MaintenanceError:
+      self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+    case let error as ArchiveError: self.init(error.message, detail: error.detail, hint: error.hint)
+    case let error as LocalServerError: self.init(error.message, detail: error.detail, hint: error.hint)
+    case let error as PostgresError:
+      self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+    case is CancellationError: self.init("interrupted")
+    default: self.init("\(error)")
+    }
   }
 }

@@ -77,6 +77,8 @@ public struct RetentionRule: Sendable, Equatable {
   /// A further condition in SQL on the row, such as `status = 'closed'`; nil for none.
   public var condition: String?
   public var allowsSequentialScan = false
+  /// How old the newest verified backup of the database may be; an older one, or none, keeps the rule from running.
+  public var needsBackup: Duration?
   /// Of one batch.
   public var maxRows = 10_000
   /// Of one batch, by the estimated width of a row.

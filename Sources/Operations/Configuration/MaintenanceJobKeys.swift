@@ -143,6 +143,9 @@ extension JobKeys {
     SectionKey("where", "a condition in SQL, such as status = 'closed'", \.condition) { entry in
       entry.text.flatMap { $0.isEmpty ? nil : .some($0) }
     },
+    SectionKey("needs_backup", "a span such as 1d", \.needsBackup) { entry in
+      entry.span.flatMap { $0 > .zero ? .some($0) : nil }
+    },
     SectionKey("allow_seqscan", "true or false", \.allowsSequentialScan) { $0.bool },
     SectionKey("max_rows", "a number from 1 to 100000", \.maxRows) { $0.number(1...100_000) },
     SectionKey("max_bytes", "a size from 8kB to 1GB, such as 8MB", \.maxBytes) {

@@ -12,7 +12,7 @@ struct JobBodies: Sendable {
   func body(of work: JobWork) throws -> any JobBody {
     switch work {
     case .refreshViews(let selection): RefreshViewsJob(selection)
-    case .retention(let rules): RetentionJob(rules)
+    case .retention(let rules): BackedRetentionJob(rules: rules, access: access)
     case .partitions(let rules): PartitionsJob(rules)
     case .vacuum(let selection, let analyze): VacuumJob(selection, analyze: analyze)
     case .analyze(let selection): AnalyzeJob(selection)

@@ -1,5 +1,4 @@
 import Maintenance
-import Migrations
 import Postgres
 import SystemPackage
 import Timekeeping
@@ -31,29 +30,18 @@ struct MaintainSignals: Sendable {
       warn(error)
       log = nil
     }
-    do throws(MaintenanceError) {
-      ping = try Self.url(project, environment).map { url throws(MaintenanceError) in
-        RunPing(try Ping(url: url, environment: environment))
+    do {
+      ping = try project.pingURL(environment: environment).map {
+        RunPing(try Ping(url: $0, environment: environment))
       }
     } catch {
-      warn(error)
+      if let error = error as? ConfigurationError {
+        warn(MaintenanceError(.invalidInput, error.summary, detail: error.detail, hint: error.hint))
+      } else if let error = error as? MaintenanceError {
+        warn(error)
+      }
       ping = nil
     }
-  }
-
-  private static func url(_ project: Project, _ environment: [String: String]) throws(MaintenanceError)
-    -> String?
-  {
-    if let url = environment["TSDB_PING_URL"], !url.isEmpty { return url }
-    guard let path = project.configuration.maintenance.pingURLFile else { return nil }
-    guard let bytes = try? SQLFiles.read(path, root: project.root),
-      let line = String(validating: bytes, as: UTF8.self)?.split(whereSeparator: \.isWhitespace).first
-    else {
-      throw MaintenanceError(
-        .invalidInput, "the file \"\(path)\" named by maintain.ping_url_file cannot be read or is empty",
-        hint: "put the URL into its first line and make it readable for the owner alone (chmod 600)")
-    }
-    return String(line)
   }
 
   /// An event of a job.

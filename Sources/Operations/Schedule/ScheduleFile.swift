@@ -18,6 +18,8 @@ struct ScheduleFile {
   let current: [UInt8]?
   let wanted: [UInt8]?
   let place: Place
+  /// Whether the entry is to be gone.
+  let isRemoval: Bool
 
   enum Place {
     case crontab(Crontab)
@@ -28,7 +30,7 @@ struct ScheduleFile {
 
   /// What came of it, or would come.
   var action: String {
-    if !isChanged { return wanted == nil ? "absent" : "unchanged" }
+    if !isChanged { return isRemoval ? "absent" : "unchanged" }
     if case .crontab = place { return "updated" }
     return wanted == nil ? "removed" : current == nil ? "created" : "updated"
   }

@@ -28,7 +28,9 @@ extension ScheduleRequest {
       let current = try ScheduleFile.read(path)
       if let current { try requireOurs(current, path, marker: "# tsdb begin \(name)\n") }
       return [
-        ScheduleFile(name: path, current: current, wanted: text.map { Array($0.utf8) }, place: .file(path))
+        ScheduleFile(
+          name: path, current: current, wanted: text.map { Array($0.utf8) }, place: .file(path),
+          isRemoval: call == nil)
       ]
     case .systemd, .systemdUser:
       if target == .systemd { try requireRoot("/etc/systemd/system") }
@@ -46,7 +48,7 @@ extension ScheduleRequest {
       if let call { try text.replacing(with: try CronEntry(call).block()) } else { try text.removing(name) }
     return ScheduleFile(
       name: "crontab of \(options.user ?? Self.userName)", current: bytes, wanted: wanted.bytes,
-      place: .crontab(crontab))
+      place: .crontab(crontab), isRemoval: call == nil)
   }
 
   private func units(_ name: String, _ call: ScheduleCall?) throws(MaintenanceError) -> [ScheduleFile] {
@@ -68,7 +70,9 @@ extension ScheduleRequest {
         if text != nil, file.hasSuffix(".service") { try requireSameProject(current, path, name) }
       }
       files.append(
-        ScheduleFile(name: path, current: current, wanted: text.map { Array($0.utf8) }, place: .file(path)))
+        ScheduleFile(
+          name: path, current: current, wanted: text.map { Array($0.utf8) }, place: .file(path),
+          isRemoval: call == nil))
     }
     return files
   }
@@ -80,9 +84,15 @@ extension ScheduleRequest {
     return (environment["XDG_CONFIG_HOME"] ?? home + "/.config") + "/systemd/user"
   }
 
-  /// Where jobs write: backups, and what the project's own directory is given for.
-  private var writable: [String] {
-    [project.path(project.configuration.backupRepository), project.root + "/.tsdb"]
+  /// Where jobs write: backups, metrics, the log, and the private server's place in the project.
+  var writable: [String] {
+    let maintenance = project.configuration.maintenance
+    let files = [maintenance.metrics, maintenance.log].compactMap { $0 }.map { path in
+      String(project.path(path).split(separator: "/").dropLast().reduce(into: "") { $0 += "/" + $1 })
+    }
+    var seen: Set<String> = []
+    return ([project.path(project.configuration.backupRepository), project.root + "/.tsdb"] + files)
+      .filter { !$0.isEmpty && seen.insert($0).inserted }
   }
 
   private func requireRoot(_ directory: String) throws(MaintenanceError) {

@@ -111,6 +111,18 @@ public struct ScheduleRequest: Sendable {
         warnings.append("\"\(path)\" can be read by others; chmod 600 keeps what it holds a secret")
       }
     }
+    if target == .systemd {
+      // The sandbox keeps the service from making it.
+      let repository = project.path(project.configuration.backupRepository)
+      if access(repository, F_OK) != 0 {
+        warnings.append(
+          "the directory \"\(repository)\" has to be there before the service can write backups")
+      }
+      if case .configured(let settings, _) = choice, settings["host"]?.hasPrefix("/tmp") == true {
+        warnings.append(
+          "the service has a /tmp of its own, in which the server's socket is not; use a host name")
+      }
+    }
     if let path = try? Self.executable(), path.contains("/.build/") || path.hasPrefix("/tmp/") {
       warnings.append("the entry calls \(path), which the next build or clean-up may take away")
     }

@@ -76,5 +76,8 @@ extension ScheduleShow.Result {
 
 extension ScheduleShow.Result.Moment {
   fileprivate var utcText: String { utc.prefix(10) + " " + utc.dropFirst(11).prefix(5) }
-  fileprivate var text: String { "\(utc.dropFirst(11).prefix(5)) UTC (\(local.dropFirst(11)))" }
+  fileprivate var text: String {
+    let time = "\(utc.dropFirst(11).prefix(5)) UTC"
+    return local.hasSuffix(" UTC") ? time : "\(time) (\(local.dropFirst(11)))"
+  }
 }

@@ -36,13 +36,25 @@ import Testing
 
   @Test func `a job that failed, and one that always does`() async throws {
     try await withDatabase { database in
-      try await record(database, "check", ago: 600)
-      try await record(database, "check", ago: 10, outcome: "failed", reason: "disk full")
-      let once = try await look(database, [job(.check)])
+      try await record(database, "backup", ago: 600)
+      try await record(database, "backup", ago: 10, outcome: "failed", reason: "disk full")
+      let jobs = [job(.backup(BackupRule()))]
+      let once = try await look(database, jobs)
       #expect(once.status == .warning)
-      #expect(once.summary == "job \"check\" failed: disk full")
+      #expect(once.summary == "job \"backup\" failed: disk full")
       try await database.execute("delete from tsdb.job_runs where outcome = 'ok'")
-      #expect(try await look(database, [job(.check)]).status == .critical)
+      #expect(try await look(database, jobs).status == .critical)
+    }
+  }
+
+  @Test func `a job that checks and fails by what it finds does not keep itself failing`() async throws {
+    try await withDatabase { database in
+      try await record(database, "check", ago: 600, outcome: "failed", reason: "backups: there is no backup")
+      #expect(try await look(database, [job(.check)]).status == .ok)
+      try await database.execute(
+        "update tsdb.job_runs set started_at = started_at - interval '1 h', ended_at = ended_at - interval '1 h'"
+      )
+      #expect(try await look(database, [job(.check)]).status == .warning)
     }
   }
 

@@ -202,7 +202,26 @@ import Timekeeping
       try await database.execute("create table d partition of p default; insert into p values ('2026-03-03')")
       let withRows = try await look(january)
       #expect(withRows.status == .warning)
-      #expect(withRows.summary == "1 rows in DEFAULT partition public.d")
+      #expect(withRows.summary == "1 row in DEFAULT partition public.d")
+    }
+  }
+
+  @Test func `partitions that should be gone are told`() async throws {
+    try await withDatabase { database in
+      try await database.execute(
+        """
+        create table p (at date) partition by range (at);
+        create table p_1 partition of p for values from ('2026-01-01') to ('2026-02-01');
+        create table p_2 partition of p for values from ('2026-02-01') to ('2026-03-01')
+        """)
+      let rule = PartitionRule(table: "public.p", ahead: 0, keep: .seconds(10 * 86_400))
+      func look(_ day: Int) async throws -> HealthFinding {
+        try await health(
+          database, "partitions", jobs: [job(.partitions([rule]))],
+          now: UTCTime(year: 2026, month: 2, day: day))
+      }
+      #expect(try await look(13).status == .ok)
+      #expect(try await look(15).summary == "1 partition of public.p should have been dropped")
     }
   }
 

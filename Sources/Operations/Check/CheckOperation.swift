@@ -45,9 +45,16 @@ public struct CheckOperation: Sendable {
   public func run(
     project: Project, settings: Postgres.ConnectionSettings, now: UTCTime = .now
   ) async -> HealthReport {
+    let maintenance = project.configuration.maintenance
+    let zone: TimeZoneRules
+    do {
+      zone = try maintenance.zone()
+    } catch {
+      return Self.unreachable(error, now: now)
+    }
     let context = HealthContext(
-      now: now, jobs: Self.jobs(of: project), schema: project.configuration.historySchema, limits: limits,
-      period: { Self.period(of: $0, now: now) })
+      now: now, jobs: maintenance.jobs, schema: project.configuration.historySchema, limits: limits,
+      period: { Self.period(of: $0, now: now, zone: zone) })
     var settings = settings
     // A plugin is given ten seconds or sixty; libpq would wait for each address of each host.
     if settings["connect_timeout"] == nil { settings["connect_timeout"] = "5" }
@@ -81,6 +88,9 @@ public struct CheckOperation: Sendable {
       return HealthFinding(
         "connection", .critical, error.message, detail: error.detail, remedy: error.hint)
     }
+    if let error = error as? TimeZoneError {
+      return HealthFinding("configuration", .unknown, error.message, remedy: error.hint)
+    }
     guard let error = error as? PostgresError else {
       return HealthFinding("connection", .unknown, error is CancellationError ? "interrupted" : "\(error)")
     }
@@ -93,12 +103,12 @@ public struct CheckOperation: Sendable {
       detail: error.sqlState.isEmpty ? nil : "SQLSTATE \(error.sqlState)", remedy: explained.hint)
   }
 
-  static func jobs(of project: Project) -> [JobDefinition] { [] }
-
-  static func period(of schedule: JobSchedule, now: UTCTime) -> Duration {
-    switch schedule {
-    case .every(let span): span
-    case .cron: .seconds(86_400)
-    }
+  /// The time between the newest slot and the one before it.
+  static func period(of schedule: JobSchedule, now: UTCTime, zone: TimeZoneRules) -> Duration {
+    if case .every(let span) = schedule { return span }
+    guard let last = schedule.latestSlot(atOrBefore: now, zone: zone),
+      let before = schedule.latestSlot(atOrBefore: last + -1, zone: zone)
+    else { return .seconds(86_400) }
+    return .seconds(last - before)
   }
 }

@@ -31,13 +31,13 @@ enum JobsCheck: HealthCheck {
     case .hidden(let grants): problems = [JobSight.hiddenProblem(grants, context)]
     case .seen(let facts):
       problems = context.jobs.flatMap { Self.problems($0, facts, context) }
-      let latest = context.jobs.compactMap { periods($0, facts.histories[$0.name]?.lastSuccess, context) }
+      let latest = context.jobs.compactMap { periods($0, history(of: $0, facts).lastSuccess, context) }
         .max()
       let skipped = context.jobs.compactMap { facts.histories[$0.name]?.skipsInARow }.max() ?? 0
       performance = [
         context.limit(overdue).performance(latest), context.limit(skips).performance(Double(skipped)),
         PerformanceData(
-          "jobs_failed", Double(context.jobs.count { facts.histories[$0.name]?.lastRun?.outcome == .failed })),
+          "jobs_failed", Double(context.jobs.count { history(of: $0, facts).lastRun?.outcome == .failed })),
       ]
     }
     return HealthFinding(
@@ -46,6 +46,17 @@ enum JobsCheck: HealthCheck {
         ? "no jobs are configured"
         : HealthText.count(Int64(context.jobs.count), "job runs", "jobs run") + " as they should",
       performance: performance)
+  }
+
+  /// Of a job that checks, a failed run has done its work: it failed by what it found, which is found here as well.
+  /// Counted as a failure it would keep itself failing for ever.
+  private static func history(of job: JobDefinition, _ facts: JobFacts) -> JobHistory {
+    var history = facts.histories[job.name] ?? JobHistory()
+    if case .check = job.work, let run = history.lastRun, run.outcome == .failed {
+      history.lastSuccess = run
+      history.lastRun = nil
+    }
+    return history
   }
 
   /// How many periods ago a run was.
@@ -59,7 +70,7 @@ enum JobsCheck: HealthCheck {
     -> [HealthProblem]
   {
     let remedy = "tsdb maintain \(job.name)"
-    let history = facts.histories[job.name] ?? JobHistory()
+    let history = Self.history(of: job, facts)
     var problems: [HealthProblem] = []
     let overdue = context.limit(overdue)
     let late = periods(job, history.lastSuccess, context)

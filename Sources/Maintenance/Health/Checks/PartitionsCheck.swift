@@ -9,7 +9,7 @@ enum PartitionsCheck: HealthCheck {
   static let description = HealthCheckDescription(
     "partitions",
     looksAt:
-      "tables of jobs of kind partitions: partitions ready ahead, rows in DEFAULT, interrupted detaches",
+      "tables of jobs of kind partitions: partitions ready ahead, overdue for dropping, rows in DEFAULT, interrupted detaches",
     rights: "select on DEFAULT partitions", thresholds: [defaultRows])
 
   struct Partition: Sendable, Equatable {
@@ -149,6 +149,19 @@ enum PartitionsCheck: HealthCheck {
           detail: table.defaultRows == nil ? "Rows of now are refused." : "Rows of now go into DEFAULT.",
           remedy: "tsdb maintain \(rule.job)"))
     }
+    if let keep = rule.rule.keep {
+      // Three days, so that a nightly job may fail once.
+      let limit = context.now + -(keep.wholeSeconds + 3 * 86_400)
+      let overdue = table.partitions.filter { $0.end.map { $0 < limit } ?? false }
+      if let first = overdue.first {
+        problems.append(
+          HealthProblem(
+            .warning,
+            "\(HealthText.count(Int64(overdue.count), "partition", "partitions")) of \(rule.rule.table) should have been dropped",
+            detail: "The oldest is \(first.label); \(HealthText.span(keep.wholeSeconds)) are kept.",
+            remedy: "tsdb maintain \(rule.job)"))
+      }
+    }
     for partition in table.partitions where partition.isDetachPending {
       problems.append(
         HealthProblem(
@@ -166,7 +179,7 @@ enum PartitionsCheck: HealthCheck {
       problems.append(
         HealthProblem(
           limit.status(of: Double(count)),
-          "\(count > most ? "more than \(most)" : "\(count)") rows in DEFAULT partition \(label)",
+          "\(count > most ? "more than \(most) rows" : HealthText.count(count, "row", "rows")) in DEFAULT partition \(label)",
           detail: "A partition for their time cannot be made while they are there.",
           remedy: "tsdb maintain \(rule.job)"))
     }

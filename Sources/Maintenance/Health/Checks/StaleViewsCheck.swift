@@ -110,27 +110,7 @@ enum StaleViewsCheck: HealthCheck {
   private static func job(of view: View, _ context: HealthContext) -> (JobDefinition, Int64)? {
     context.jobs.filter { job in
       guard case .refreshViews(let selection) = job.work else { return false }
-      return HealthSelection.includes(view.schema, view.name, in: selection)
+      return selection.selects(schema: view.schema, name: view.name)
     }.map { ($0, context.periodSeconds($0)) }.min { $0.1 < $1.1 }
-  }
-}
-
-/// Names against a selection.
-enum HealthSelection {
-  static func includes(_ schema: String, _ name: String, in selection: RelationSelection) -> Bool {
-    let text = Array("\(schema).\(name)".unicodeScalars)
-    func matches(_ pattern: String) -> Bool { Self.matches(Array(pattern.unicodeScalars)[...], text[...]) }
-    return (selection.include.isEmpty || selection.include.contains(where: matches))
-      && !selection.exclude.contains(where: matches)
-  }
-
-  private static func matches(_ pattern: ArraySlice<Unicode.Scalar>, _ text: ArraySlice<Unicode.Scalar>)
-    -> Bool
-  {
-    guard let first = pattern.first else { return text.isEmpty }
-    if first == "*" {
-      return (text.startIndex...text.endIndex).contains { matches(pattern.dropFirst(), text[$0...]) }
-    }
-    return text.first == first && matches(pattern.dropFirst(), text.dropFirst())
   }
 }

@@ -56,7 +56,8 @@ enum MigrationChecks {
     let policy = project.configuration.order
     let wantsDrift = names.contains(drift.name)
     return try await access.withRunner("check") { runner, connection in
-      try connection.execute("set statement_timeout = '5s'")
+      // Behind a pooler it would stay set for others.
+      if !runner.server.isPooled { try connection.execute("set statement_timeout = '5s'") }
       let plan = try runner.plan(for: directory, policy: policy, on: connection)
       let isManaged = plan.entries.contains { $0.history != nil }
       var facts = Facts(

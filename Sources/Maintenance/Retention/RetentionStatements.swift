@@ -70,8 +70,9 @@ struct RetentionStatements: Sendable {
   func readKeys(after last: RowKey?, limit: Int, on connection: borrowing Connection) throws -> [RowKey] {
     try Self.reading(on: connection) { connection in
       let parameters: [String?] = last.map { [$0.moment, "\($0.relation)", $0.place] } ?? []
-      return Self.keys(
-        try connection.query(reading(after: last != nil, limit: limit), parameters), hasMoments: true)
+      return Self.keys(try connection.query(reading(after: last != nil, limit: limit), parameters)) {
+        facts.isPartitioned || $0 == 0 || $0 == $1 - 1
+      }
     }
   }
 
@@ -85,17 +86,22 @@ struct RetentionStatements: Sendable {
         select t.tableoid::bigint, t.ctid, \(facts.width)
         from only \(leaf.name) as t
         where t.ctid >= '(\(pages.lowerBound),0)' and t.ctid < '(\(pages.upperBound),0)' and \(isOld)
-        """), hasMoments: false)
+        """)
+    ) { _, _ in false }
   }
 
-  private static func keys(_ result: borrowing QueryResult, hasMoments: Bool) -> [RowKey] {
+  /// - Parameter hasMoment: whether the moment of a row is needed, by its number and the number of rows.
+  private static func keys(
+    _ result: borrowing QueryResult, hasMoment: (Int, Int) -> Bool
+  ) -> [RowKey] {
     var keys: [RowKey] = []
     keys.reserveCapacity(result.rowCount)
     for row in 0..<result.rowCount {
       keys.append(
         RowKey(
           relation: UInt32(result.integer(row, 0) ?? 0), place: result.text(row, 1),
-          bytes: Int64(result.integer(row, 2) ?? 0), moment: hasMoments ? result[row, 3] : nil))
+          bytes: Int64(result.integer(row, 2) ?? 0),
+          moment: hasMoment(row, result.rowCount) ? result[row, 3] : nil))
     }
     return keys
   }
@@ -170,13 +176,25 @@ struct RetentionStatements: Sendable {
     var time: Duration
   }
 
+  /// The places as an array in SQL's text format.
+  private static func array(_ keys: ArraySlice<RowKey>) -> String {
+    var text = "{"
+    text.reserveCapacity(keys.count * 16)
+    for key in keys {
+      text += text.utf8.count == 1 ? "\"" : ",\""
+      text += key.place
+      text += "\""
+    }
+    return text + "}"
+  }
+
   /// Deletes those of `keys`, all of one table, that are still old and locked by nobody: one statement, one transaction.
   func delete(_ keys: ArraySlice<RowKey>, on connection: borrowing Connection) throws -> Deletion {
     guard let first = keys.first, let last = keys.last else {
       return Deletion(locked: 0, deleted: 0, bytes: 0, time: .zero)
     }
     var parameters: [String?] = [
-      "\(first.relation)", "{" + keys.map { "\"\($0.place)\"" }.joined(separator: ",") + "}",
+      "\(first.relation)", Self.array(keys),
     ]
     var range = ""
     if facts.isPartitioned, let low = first.moment, let high = last.moment {

@@ -1,4 +1,5 @@
 import Maintenance
+import Migrations
 import Postgres
 import Timekeeping
 
@@ -32,7 +33,8 @@ struct PgCronChange: Sendable {
       return result
     } catch {
       await session.close()
-      guard let error = error as? PostgresError, !(error.origin == .connecting) else { throw error }
+      guard let error = error as? PostgresError else { throw error }
+      if error.origin == .connecting || error.origin == .client { throw MigrationError.connecting(error) }
       throw MaintenanceError(
         .failed, "pg_cron refused: \(error.message)", detail: "Nothing was changed.", hint: error.hint,
         sqlState: error.sqlState.isEmpty ? nil : error.sqlState)

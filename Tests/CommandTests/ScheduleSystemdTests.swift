@@ -82,6 +82,31 @@ struct ScheduleSystemdTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: units.path).isEmpty)
   }
 
+  @Test func `where the account's systemd does not run, it is said what to type`() async throws {
+    let (project, home) = try Self.project()
+    let environment = ["HOME": home.path]
+    let made = try await project.tsdb(
+      "schedule install --systemd --user-units --name app", environment: environment)
+    made.expect(0)
+    #expect(
+      made.standardOutput.contains(
+        "systemctl --user daemon-reload\n  systemctl --user enable --now tsdb-app.timer"))
+    let service = try home.read(".config/systemd/user/tsdb-app.service")
+    // What a user's own manager cannot build would keep the service from starting.
+    #expect(!service.contains("ProtectSystem") && !service.contains("User="))
+    #expect(service.contains("NoNewPrivileges=true") && !service.contains("ReadWritePaths"))
+    let shown = try await project.tsdb("schedule show", environment: environment)
+    #expect(
+      shown.standardOutput.contains("app: systemd --user, \(home.path)/.config/systemd/user/tsdb-app.timer"))
+    #expect(shown.standardOutput.contains("next calls "))
+    #expect(!shown.standardOutput.contains("nothing that is installed here calls"))
+    let removed = try await project.tsdb(
+      "schedule remove --systemd --user-units --name app --yes", environment: environment)
+    removed.expect(0)
+    #expect(removed.standardOutput.contains("systemctl --user disable --now tsdb-app.timer"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: home.path(".config/systemd/user")).isEmpty)
+  }
+
   @Test func `what does not go together is refused`() async throws {
     let (project, _) = try Self.project()
     for line in [

@@ -35,7 +35,7 @@ struct ScheduleInstallCommand: AsyncParsableCommand {
 
       EXAMPLES
         tsdb schedule install --cron
-        tsdb schedule install --cron --system --user app --environment-file /etc/tsdb/app.env
+        tsdb schedule install --cron --environment-file /etc/tsdb/app.env
         tsdb schedule install --systemd --user app --credential /etc/tsdb/app.url
         tsdb schedule install --pg-cron --dry-run
 

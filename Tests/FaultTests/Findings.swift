@@ -39,7 +39,7 @@ extension TestDatabase {
   private func expectNobodyConnected(isPooled: Bool) async throws {
     let sessions = """
       select pid, application_name, state, query from pg_stat_activity
-      where datname = current_database() and application_name like 'tsdb %' and application_name <> 'tsdb tests'
+      where datname = current_database() and application_name like 'tsdb%' and application_name <> 'tsdb tests'
         and (state <> 'idle' or not \(isPooled))
       """
     let deadline = ContinuousClock.now + .seconds(10)

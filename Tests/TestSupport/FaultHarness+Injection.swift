@@ -243,7 +243,7 @@ final class ServerLogTail: @unchecked Sendable {
   /// - Parameters:
   ///   - databases: that the sessions are in; one that ends with `*` is the beginning of the name.
   ///   - programs: the first words of the names that the sessions have. What is called "tsdb watch" is
-  ///     left out.
+  ///     left out unless it is one of them.
   init(_ cluster: PostgresCluster, databases: [String], programs: [String] = ["tsdb "]) {
     path = cluster.logPath
     self.databases = databases
@@ -293,7 +293,9 @@ final class ServerLogTail: @unchecked Sendable {
   /// - Parameter text: from the database's name on.
   private func isOurs(_ text: Substring) -> Bool {
     let parts = text.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, !parts[1].hasPrefix("tsdb watch") else { return false }
+    guard parts.count == 2, !parts[1].hasPrefix("tsdb watch") || programs.contains("tsdb watch") else {
+      return false
+    }
     return programs.contains { parts[1].hasPrefix($0) }
       && databases.contains { $0.hasSuffix("*") ? parts[0].hasPrefix($0.dropLast()) : parts[0] == $0 }
   }

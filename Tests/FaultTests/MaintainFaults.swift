@@ -175,7 +175,7 @@ extension TestDatabase {
       """
       select job, reason, sqlstate, objects::text from tsdb.job_runs
       where outcome = 'failed'
-        and reason !~ '^interrupted|terminat|connection|the server|shutting down|recovery mode|starting up'
+        and reason !~ '^interrupted|: interrupted$|terminat|connection|the server|shutting down|recovery mode|starting up'
         or outcome = 'skipped' and reason <> 'already running'
       """, "runs that failed by themselves")
   }

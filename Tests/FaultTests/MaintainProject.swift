@@ -116,10 +116,10 @@ struct MaintainSource: Sendable {
       select 'new', i::text, 'INSERT', now() from generate_series(1, 200) as i;
     insert into \(audit) (table_name, record_id, action, changed_at)
       select 'ahead', i::text, 'INSERT', \(lastMonth) + i * interval '1 minute' from generate_series(1, 500) as i;
-    create index support_troubleshooting_performance_metrics_recorded_at_idx_ccnew
+    create index metrics_recorded_at_idx_ccnew
       on public.support_troubleshooting_performance_metrics (recorded_at);
     update pg_index set indisvalid = false where indexrelid in (
-      'public.support_troubleshooting_performance_metrics_recorded_at_idx_ccnew'::regclass,
+      'public.metrics_recorded_at_idx_ccnew'::regclass,
       'public.support_troubleshooting_performance_metrics_name_idx'::regclass);
     create table public.upkeep (name text, times int not null, constraint upkeep_pkey primary key (name));
     """
@@ -243,9 +243,10 @@ actor MaintainedApplication {
       while !Task.isCancelled {
         number += 1
         let mark = "written meanwhile \(number)"
-        // Now and then a row for the month that is about to get its partition.
+        // Now and then a row for the month that is about to get its partition; without end they would keep the move of
+        // such rows from ever being done.
         let time =
-          number.isMultiple(of: 4)
+          number % 60 == 20
           ? "date_trunc('month', now() at time zone 'UTC') + interval '4 months 3 days'" : "now()"
         let statement = """
           begin;

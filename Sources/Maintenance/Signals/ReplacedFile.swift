@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SystemPackage
 
 #if canImport(Glibc)
@@ -73,21 +74,18 @@ public struct ReplacedFile: Sendable, Equatable {
   private func removeLeftovers(in directory: FilePath, prefix: String) {
     guard let stream = opendir(directory.string.isEmpty ? "." : directory.string) else { return }
     defer { closedir(stream) }
-    let now = time(nil)
+    let now = Date.now
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       guard name.hasPrefix(prefix) else { continue }
       let path = directory.appending(name).string
-      var found = stat()
-      guard lstat(path, &found) == 0, found.st_mode & S_IFMT == S_IFREG else { continue }
-      #if canImport(Darwin)
-        let changed = found.st_mtimespec.tv_sec
-      #else
-        let changed = found.st_mtim.tv_sec
-      #endif
-      if now - changed > 3600 { unlink(path) }
+      guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
+        attributes[.type] as? FileAttributeType == .typeRegular,
+        let changed = attributes[.modificationDate] as? Date
+      else { continue }
+      if now.timeIntervalSince(changed) > 3600 { unlink(path) }
     }
   }
 }

@@ -7,13 +7,16 @@ import TestSupport
 import Testing
 
 struct VerificationTests {
-  private func verify(_ test: TestRepository, _ id: String, jobs: Int = 2) async throws -> VerificationResult
-  {
-    try await BackupVerification(try test.repository.open(id), jobs: jobs).run()
+  private func verify(
+    _ test: TestRepository, _ id: String, jobs: Int = 2, depth: BackupVerification.Depth = .rows
+  ) async throws -> VerificationResult {
+    try await BackupVerification(try test.repository.open(id), jobs: jobs, depth: depth).run()
   }
 
-  private func findings(_ test: TestRepository, _ id: String) async throws -> [String] {
-    try await verify(test, id).findings.map { "\($0.path): \($0.problem)" }
+  private func findings(
+    _ test: TestRepository, _ id: String, depth: BackupVerification.Depth = .rows
+  ) async throws -> [String] {
+    try await verify(test, id, depth: depth).findings.map { "\($0.path): \($0.problem)" }
   }
 
   private func bytes(_ test: TestRepository, _ name: String) throws -> [UInt8] {
@@ -40,8 +43,10 @@ struct VerificationTests {
     #expect(last.done <= last.total && last.done > result.bytes)
   }
 
-  @Test func `every file that is flipped, cut, extended, emptied, swapped or missing is found`() async throws
-  {
+  @Test(arguments: [BackupVerification.Depth.rows, .digests])
+  func `every file that is flipped, cut, extended, emptied, swapped or missing is found`(
+    depth: BackupVerification.Depth
+  ) async throws {
     let test = try TestRepository()
     let id = try SampleBackup.write(to: test.repository)
     let names = ["toc.dat", "11.dat.gz", "12.dat.gz", "13.dat.gz", "config/roles.sql", "manifest.json"]
@@ -60,16 +65,16 @@ struct VerificationTests {
       }
       for (damage, bytes) in damages {
         try write(bytes, test, path)
-        let result = try await verify(test, id)
+        let result = try await verify(test, id, depth: depth)
         #expect(result.findings.contains { $0.path == name }, "\(name) \(damage)")
         count += 1
       }
       try FileManager.default.removeItem(atPath: test.path(path))
-      #expect(try await verify(test, id).findings.contains { $0.path == name }, "\(name) missing")
+      #expect(try await verify(test, id, depth: depth).findings.contains { $0.path == name }, "\(name) missing")
       try write(sound, test, path)
     }
     #expect(count > 150)
-    #expect(try await verify(test, id).isWhole)
+    #expect(try await verify(test, id, depth: depth).isWhole)
   }
 
   @Test func `all findings are listed, not only the first`() async throws {

@@ -41,14 +41,13 @@ final class DataCheck: Sendable {
   /// - Parameter readable: the files to look at; what is wrong with the others is known.
   init(
     manifest: BackupManifest, directory: HeldDirectory, readable: Set<String>,
-    report: @escaping @Sendable (VerificationProgress) -> Void
+    depth: BackupVerification.Depth = .rows, report: @escaping @Sendable (VerificationProgress) -> Void
   ) {
     self.manifest = manifest
     self.directory = directory
     self.report = report
-    let tables = Dictionary(manifest.tables.indices.map { (manifest.tables[$0].file, $0) }) { first, _ in
-      first
-    }
+    let decoded = depth == .rows ? manifest.tables.indices : 0..<0
+    let tables = Dictionary(decoded.map { (manifest.tables[$0].file, $0) }) { first, _ in first }
     // The largest first, so that the last one does not keep the others waiting; and a file's digest beside its
     // pieces, while it is in the cache.
     let files = manifest.files.filter { readable.contains($0.path) }.sorted { $0.size > $1.size }

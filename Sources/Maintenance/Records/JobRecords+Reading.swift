@@ -58,6 +58,7 @@ extension JobRecords {
       left join lateral (
         select count(*) as count, (array_agg(t.reason order by t.id desc))[1] as reason
         from \(table.name) as t where t.job = j.name and t.outcome = 'skipped' and t.id > coalesce(r.id, 0)
+          and (r.ended_at is null or t.started_at > r.ended_at)
       ) as k on true
       left join lateral (
         select (percentile_cont(0.5) within group (order by extract(epoch from d.ended_at - d.started_at)) * 1000)::bigint

@@ -34,7 +34,7 @@ public struct JobHistory: Sendable, Equatable {
   public var lastSuccess: Run?
   /// The newest run of any outcome but `skipped`.
   public var lastRun: Run?
-  /// How many runs were skipped since the last that was not.
+  /// How many runs were skipped since the end of the last that was not; whoever met that one while it ran missed nothing.
   public var skipsInARow: Int
   public var lastSkipReason: String?
   /// The median duration of the last ten successes, in milliseconds.

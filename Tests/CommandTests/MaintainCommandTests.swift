@@ -119,9 +119,9 @@ import Testing
         try await project.tsdb("maintain status --json").json()["jobs"] as? [[String: Any]])
       let job = try #require(jobs.first { $0["job"] as? String == "retention" })
       #expect(job["state"] as? String == "not-due")
-      #expect(job["lastOutcome"] as? String == "ok")
-      #expect(job["lastTrigger"] as? String == "cron")
-      #expect(job["skipsInARow"] as? Int == 0)
+      #expect(job["last_outcome"] as? String == "ok")
+      #expect(job["last_trigger"] as? String == "cron")
+      #expect(job["skips_in_a_row"] as? Int == 0)
       #expect(job["kind"] as? String == "retention")
       #expect((job["next"] as? String)?.hasSuffix("-01-01T00:00:00Z") == true)
       #expect(jobs.contains { $0["state"] as? String == "disabled" })
@@ -171,7 +171,7 @@ import Testing
       one.expect(1)
       let runs = try #require(try one.json()["runs"] as? [[String: Any]])
       #expect(runs.first?["outcome"] as? String == "failed")
-      #expect(runs.first?["sqlState"] as? String == "22012")
+      #expect(runs.first?["sql_state"] as? String == "22012")
     }
   }
 
@@ -215,7 +215,7 @@ import Testing
       let jobs = try #require(
         try await project.tsdb("maintain status --json").json()["jobs"] as? [[String: Any]])
       let slow = try #require(jobs.first { $0["job"] as? String == "slow" })
-      #expect(slow["skipsInARow"] as? Int == 0)
+      #expect(slow["skips_in_a_row"] as? Int == 0)
     }
   }
 

@@ -120,8 +120,8 @@ extension TestDatabase {
         (select count(*) from ticks) - count(*) filter (where outcome = 'ok') from tsdb.job_runs
       """, "other runs, and ticks of no run")
     let status = try await run(["maintain", "status", "--json"], in: project, url: url)
-    guard status.standardOutput.contains("\"skipsInARow\" : 0"),
-      !status.standardOutput.contains("\"skipsInARow\" : 1")
+    guard status.standardOutput.contains("\"skips_in_a_row\" : 0"),
+      !status.standardOutput.contains("\"skips_in_a_row\" : 1")
     else { throw FaultFinding("skips of a slot that was done: \(status)") }
     return Int(try await value("select count(distinct slot) from tsdb.job_runs where outcome = 'ok'") ?? "")
       ?? 0

@@ -3,6 +3,8 @@ import Timekeeping
 
 extension JobRecords {
   /// What is known of these jobs, in one round trip; empty where no run was ever recorded or the table is missing.
+  ///
+  /// - Throws: `PostgresError`; where rights are missing its hint names the GRANT.
   public func histories(
     of jobs: [String], on connection: borrowing Connection
   ) throws(PostgresError) -> [String: JobHistory] {
@@ -11,7 +13,7 @@ extension JobRecords {
       result = try connection.query(historyQuery, [Quoting.textArray(jobs)])
     } catch {
       if error.isUndefinedTable || error.sqlState == "3F000" { return [:] }
-      throw error
+      throw error.isInsufficientPrivilege ? withGrant(error, on: connection) : error
     }
     var histories: [String: JobHistory] = [:]
     for row in 0..<result.rowCount {
@@ -21,6 +23,18 @@ extension JobRecords {
         medianMilliseconds: result[row, 21].flatMap { Int64($0) })
     }
     return histories
+  }
+
+  private func withGrant(_ error: PostgresError, on connection: borrowing Connection) -> PostgresError {
+    let schema = Quoting.identifier(table.schema)
+    let result = try? connection.query(
+      "select current_user, pg_catalog.has_schema_privilege($1, 'usage')", [table.schema])
+    guard let result else { return error }
+    let rights =
+      result.isTrue(0, 1) ? "select, insert, update, delete on \(table.name)" : "usage on schema \(schema)"
+    return PostgresError(
+      origin: error.origin, sqlState: error.sqlState, message: error.message, detail: error.detail,
+      hint: error.hint ?? "grant \(rights) to \(Quoting.identifier(result.text(0, 0)))")
   }
 
   private static let columns =

@@ -18,9 +18,11 @@ public struct JobRunTable: Sendable {
   /// Makes the schema and the table where they are missing.
   ///
   /// Asked first: CREATE … IF NOT EXISTS wants the right to create even where there is nothing to do.
-  /// - Throws: ``MaintenanceError`` with the GRANT that is needed.
+  /// - Throws: ``MaintenanceError`` with the GRANT that is needed, and where no job could run on this session: behind a
+  ///   pooler, on a standby. Nothing is made then.
   public func install(on connection: borrowing Connection) throws {
     if try exists(on: connection) { return }
+    _ = try MaintenanceSession.require(connection)
     do {
       let hasSchema = try connection.query(
         "select to_regnamespace($1) is not null", [Quoting.identifier(schema)]

@@ -115,8 +115,11 @@ public struct JobRun: Sendable {
 
 /// The settings of a maintenance session.
 enum MaintenanceSession {
+  /// Whether a session can run jobs at all.
+  ///
+  /// - Returns: whether the server runs on Linux.
   /// - Throws: ``MaintenanceError`` where a pooler stands between, or nothing can be written.
-  static func prepare(_ connection: borrowing Connection, lockTimeout: Duration) throws {
+  static func require(_ connection: borrowing Connection) throws -> Bool {
     let facts = try connection.query(
       "select pg_backend_pid(), pg_is_in_recovery(), version() ~ 'linux'")
     guard facts.integer(0, 0) == connection.announcedProcessID else {
@@ -131,6 +134,12 @@ enum MaintenanceSession {
         .failed, "the server is a read-only standby", detail: "Nothing was run.",
         hint: "connect to the primary; a URL with several hosts and target_session_attrs=primary finds it")
     }
+    return facts.isTrue(0, 2)
+  }
+
+  /// - Throws: ``MaintenanceError`` where a pooler stands between, or nothing can be written.
+  static func prepare(_ connection: borrowing Connection, lockTimeout: Duration) throws {
+    let isLinux = try require(connection)
     var settings = [
       "set lock_timeout = \(max(1, lockTimeout.wholeMilliseconds))", "set statement_timeout = 0",
       "set idle_in_transaction_session_timeout = '60s'", "set client_min_messages = notice",
@@ -138,7 +147,7 @@ enum MaintenanceSession {
     ]
     // A killed tsdb must not leave its statement running and its locks held.
     // Source: PostgreSQL manual, client_connection_check_interval; Linux and others, from 14.
-    if facts.isTrue(0, 2), connection.serverVersion >= 140_000 {
+    if isLinux, connection.serverVersion >= 140_000 {
       settings.append("set client_connection_check_interval = '1s'")
     }
     if connection.serverVersion >= 170_000 { settings.append("set transaction_timeout = 0") }

@@ -25,6 +25,15 @@ struct JobBodies: Sendable {
     }
   }
 
+  /// The same, but what cannot be read is a run that fails: the other jobs go on, and the failure is recorded.
+  func runnable(_ work: JobWork) -> any JobBody {
+    do {
+      return try body(of: work)
+    } catch {
+      return UnreadableJob(error: error)
+    }
+  }
+
   func statements(of path: String) throws(MaintenanceError) -> [SQLFileStatement] {
     guard let bytes = try? SQLFiles.read(path, root: access.project.root) else {
       throw MaintenanceError(
@@ -52,4 +61,11 @@ struct JobBodies: Sendable {
       SQLFileStatement(text: $0.text, line: $0.start.line, isConcurrent: $0.cannotRunInTransaction != nil)
     }
   }
+}
+
+/// Stands for a job whose work cannot be found out.
+private struct UnreadableJob: JobBody {
+  let error: any Error
+
+  func run(_: JobContext) async throws -> JobResult { throw error }
 }

@@ -170,7 +170,7 @@ public struct MaintainRun: Sendable {
     if allowsSequentialScan { job.work = job.work.allowingSequentialScan }
     report(.began(job: job.name, reason: next.reason))
     let started = ContinuousClock.now
-    let body = try JobBodies(access: access, environment: environment).body(of: job.work)
+    let body = JobBodies(access: access, environment: environment).runnable(job.work)
     let gates = Gates(limits: access.project.configuration.maintenance.gates)
     let end = try await JobRun(
       job: job, slot: next.slot, now: .now, settings: access.settings, records: records, gates: gates

@@ -30,7 +30,7 @@ import Testing
   @Test func `know an unknown time zone: 64`() async throws {
     try await withProject(["tsdb.yaml": maintainConfiguration("", more: ["time_zone: Europe/Madird"])]) {
       project, _ in
-      try await project.tsdb("maintain").expect(64, "Europe/Madird", "time_zone")
+      try await project.tsdb("maintain").expect(64, "time_zone", "tsdb.yaml:2", "such as Europe/Madrid")
     }
   }
 
@@ -115,7 +115,9 @@ import Testing
 
   /// The schema belongs to the role that migrates; another maintains.
   @Test func `read another role's records: the GRANT is named`() async throws {
-    try await withProject(["tsdb.yaml": maintainConfiguration("analyze: { \(yearly) }")]) {
+    try await withProject([
+      "tsdb.yaml": maintainConfiguration("quick: { kind: command, \(yearly), run: [/bin/true] }")
+    ]) {
       project, database in
       try await project.done("maintain")
       let role = database.name + "_role"
@@ -130,7 +132,7 @@ import Testing
         try await project.tsdb("maintain status", environment: there).expect(
           1, "permission denied for table job_runs", "hint: grant select, insert, update, delete on")
         try await database.execute("grant select, insert, update, delete on tsdb.job_runs to \(role)")
-        try await project.tsdb("maintain analyze", environment: there).expectQuiet()
+        try await project.tsdb("maintain quick", environment: there).expectQuiet()
         try await database.execute("drop owned by \(role); drop role \(role)")
       } catch {
         try? await database.execute("drop owned by \(role); drop role \(role)")

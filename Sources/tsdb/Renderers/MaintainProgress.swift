@@ -51,7 +51,9 @@ struct MaintainProgress: Sendable {
   }
 
   /// The result, where somebody or a program looks, and what failed.
-  func finished(_ result: MaintainRun.Result) {
+  ///
+  /// - Parameter areNamed: whether the jobs were asked for by name; then one that was skipped is told of as well.
+  func finished(_ result: MaintainRun.Result, areNamed: Bool) {
     invocation.progress.finish()
     if invocation.options.json {
       invocation.print(result) { _, _ in "" }
@@ -60,13 +62,23 @@ struct MaintainProgress: Sendable {
     }
     let failed = result.runs.filter { $0.outcome == .failed }
     let style = invocation.errorStyle
-    for run in failed.prefix(3) {
+    // Never more than five lines.
+    let shown = areNamed ? 2 : 3
+    for run in failed.prefix(shown) {
       let state = run.sqlState.map { " (SQLSTATE \($0))" } ?? ""
       Terminal.writeError(
         "\(style.bad("error:")) \(run.job) failed: \(Self.oneLine(run.reason ?? "no reason was given"))\(state)"
       )
     }
-    if failed.count > 3 { Terminal.writeError("\(style.bad("error:")) and \(failed.count - 3) more failed") }
+    if failed.count > shown {
+      Terminal.writeError("\(style.bad("error:")) and \(failed.count - shown) more failed")
+    }
+    if areNamed {
+      for run in result.runs.filter({ $0.outcome == .skipped }).prefix(failed.isEmpty ? 5 : 1) {
+        Terminal.writeError(
+          "\(style.careful("skipped:")) \(run.job): \(Self.oneLine(run.reason ?? "no reason was given"))")
+      }
+    }
     guard let first = failed.first else { return }
     let hint = first.hint ?? "see \"tsdb maintain status\"; to run it now: tsdb maintain \(first.job)"
     Terminal.writeError("\(style.good("hint:")) \(Self.oneLine(hint))")

@@ -67,7 +67,7 @@ struct MaintainRunCommand: AsyncParsableCommand {
     operation.allowsSequentialScan = allowsSequentialScan
     let progress = MaintainProgress(invocation)
     let result = try await operation.run(access, report: progress.report)
-    progress.finished(result)
+    progress.finished(result, areNamed: !jobs.isEmpty)
     if result.hasFailures { throw Findings(status: .failed) }
     // Somebody asked for it and did not get it.
     if !jobs.isEmpty, result.runs.contains(where: { $0.outcome == .skipped }) {

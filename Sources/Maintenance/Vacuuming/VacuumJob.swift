@@ -112,6 +112,11 @@ struct TableUpkeep: Sendable {
       object.action = "gave up"
       object.detail = reason
       tally.leave(object)
+    case .failed(let error) where error.isUndefinedTable && error.context == nil:
+      // As it happens to partitions. The missing table of an index's function comes with the function's context.
+      object.action = "skipped"
+      object.detail = "it was dropped or renamed since the run began"
+      tally.add(object)
     case .failed(let error):
       object.action = "failed"
       object.detail = error.message

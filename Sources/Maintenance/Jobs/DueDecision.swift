@@ -95,10 +95,8 @@ public struct DueDecision: Sendable {
 
   /// Why a failed run of the slot is not tried again yet; nil where it may be.
   private func wait(after run: JobHistory.Run, _ job: JobDefinition, _ slot: UTCTime) -> String? {
-    guard run.outcome == .failed, run.covers >= slot else { return nil }
+    guard job.mustWait(after: run, for: slot, at: now) else { return nil }
     let ended = run.ended ?? run.started
-    // An end in the future by more than that is a clock that was set back.
-    guard abs(now - ended) < job.retry.wholeSeconds else { return nil }
     return "failed at \(ended)\(run.reason.map { " (\($0))" } ?? ""); tried again after "
       + "\(ended + job.retry.wholeSeconds)"
   }
@@ -166,6 +164,15 @@ extension DueDecision {
       name = waiting[current]?.first { waiting[$0] != nil }
     }
     return path.map { "\"\($0)\"" }
+  }
+}
+
+extension JobDefinition {
+  /// Whether a run failed at the slot so lately that it is not tried again yet.
+  func mustWait(after run: JobHistory.Run, for slot: UTCTime, at now: UTCTime) -> Bool {
+    guard run.outcome == .failed, run.covers >= slot else { return false }
+    // An end in the future by more than that is a clock that was set back.
+    return abs(now - (run.ended ?? run.started)) < retry.wholeSeconds
   }
 }
 

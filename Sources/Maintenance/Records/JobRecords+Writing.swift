@@ -47,18 +47,21 @@ public struct JobRecords: Sendable {
   }
 
   /// Records that a job was due and not run.
+  ///
+  /// - Parameter time: of the server, when it was found that it cannot be run; nil for now.
   public func skip(
-    _ job: JobDefinition, slot: UTCTime?, reason: String, on connection: borrowing Connection
+    _ job: JobDefinition, slot: UTCTime?, reason: String, at time: String? = nil,
+    on connection: borrowing Connection
   ) throws(PostgresError) {
     _ = try connection.query(
       """
-      insert into \(table.name) (job, kind, slot, outcome, reason, ended_at, triggered_by, host, process_id,
-        tool_version)
-      values ($1, $2, $3, 'skipped', $4, clock_timestamp(), $5, $6, $7, $8)
+      insert into \(table.name) (job, kind, slot, outcome, reason, started_at, ended_at, triggered_by, host,
+        process_id, tool_version)
+      values ($1, $2, $3, 'skipped', $4, coalesce($9::timestamptz, clock_timestamp()), clock_timestamp(), $5, $6, $7, $8)
       """,
       [
         job.name, job.work.kind, slot?.description, reason, caller.trigger, caller.host,
-        "\(caller.processID)", caller.toolVersion,
+        "\(caller.processID)", caller.toolVersion, time,
       ])
   }
 

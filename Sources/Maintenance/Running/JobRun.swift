@@ -8,7 +8,7 @@ public struct JobRun: Sendable {
     case ran(JobResult)
     /// Recorded as skipped; why.
     case skipped(String)
-    /// Another process did the slot in the meantime; nothing to record.
+    /// Another process did the slot in the meantime, or failed at it and `retry` has not passed; nothing to record.
     case alreadyDone
   }
 
@@ -59,12 +59,14 @@ public struct JobRun: Sendable {
     }
     let lock = JobLock(schema: records.table.schema, job: job.name)
     let (records, job, slot) = (records, job, slot)
-    guard try await watch.tryLock(lock) else {
+    if let time = try await watch.tryLock(lock) {
+      // Whoever holds the lock may be on its way out.
+      if let slot, try await isSettled(slot, work) { return .alreadyDone }
       let reason = "already running"
-      try await work.run { try records.skip(job, slot: slot, reason: reason, on: $0) }
+      try await work.run { try records.skip(job, slot: slot, reason: reason, at: time, on: $0) }
       return .skipped(reason)
     }
-    if let slot, try await isDone(slot, work) { return .alreadyDone }
+    if let slot, try await isSettled(slot, work) { return .alreadyDone }
     let id = try await work.run { [report] connection in
       for started in try records.failInterrupted(job.name, on: connection) {
         report(.healed("the run of \(started), whose process ended before it did, is recorded as failed"))
@@ -90,11 +92,13 @@ public struct JobRun: Sendable {
     return .ran(final)
   }
 
-  private func isDone(_ slot: UTCTime, _ work: PoliteConnection) async throws -> Bool {
+  /// Whether another process did the slot since it was found due, or failed at it just now.
+  private func isSettled(_ slot: UTCTime, _ work: PoliteConnection) async throws -> Bool {
     let (records, name) = (records, job.name)
     let history = try await work.run { try records.histories(of: [name], on: $0)[name] }
-    guard let last = history?.lastSuccess?.slot else { return false }
-    return last >= slot
+    if let done = history?.lastSuccess?.slot, done >= slot { return true }
+    guard let run = history?.lastRun else { return false }
+    return job.mustWait(after: run, for: slot, at: now)
   }
 
   static func failure(_ error: any Error) -> JobResult {

@@ -33,14 +33,16 @@ final class JobWatch: Sendable {
   }
 
   /// Connects, and takes the job's lock if it is free.
-  func tryLock(_ lock: JobLock) async throws -> Bool {
-    let (isOurs, holder) = try await session.run { connection in
+  ///
+  /// - Returns: nil when it is ours now, else the server's time just before it was found taken.
+  func tryLock(_ lock: JobLock) async throws -> String? {
+    let (isOurs, holder, time) = try await session.run { connection in
       try connection.execute("set lock_timeout = '2s'; set statement_timeout = '5s'")
       let result = try connection.query(lock.attempt, lock.parameters)
-      return (result.isTrue(0, 0), result.integer(0, 1))
+      return (result.isTrue(0, 1), result.integer(0, 2), result.text(0, 0))
     }
     if isOurs { state.withLock { $0.lockHolder = holder } }
-    return isOurs
+    return isOurs ? nil : time
   }
 
   /// Gives the lock back with the connection.
@@ -133,10 +135,11 @@ struct JobLock: Sendable {
   /// The first key is "tsdd" in ASCII, apart from the runner's of migrations.
   private static let classID: Int32 = 0x7473_6464
 
-  /// Whether the lock was free, and the backend that has it then.
+  /// The time, and after it whether the lock was free, and the backend that has it then.
   var attempt: String {
     """
-    select pg_catalog.pg_try_advisory_lock(\(Self.classID), pg_catalog.hashtext($1)), pg_catalog.pg_backend_pid()
+    select pg_catalog.clock_timestamp(), pg_catalog.pg_try_advisory_lock(\(Self.classID), pg_catalog.hashtext($1)),
+      pg_catalog.pg_backend_pid()
     """
   }
   var parameters: [String?] { ["\(schema).\(job)"] }

@@ -104,7 +104,7 @@ import Testing
       #expect(!(try project.directory.read("run.jsonl")).contains("secret-path"))
       #expect(try await database.jobRuns().count == 3)
       let wrong = try await project.tsdb("maintain", environment: ["TSDB_PING_URL": "secret-path"])
-      wrong.expect(0, "warning: the ping URL cannot be used")
+      wrong.expect(0, "warning: ", "cannot be used")
       #expect(!wrong.description.contains("secret-path"))
     }
   }

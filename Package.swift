@@ -114,11 +114,19 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .target(
+      name: "Checklists",
+      dependencies: [
+        "Postgres", "Digests", "Processes", "Timekeeping",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+
     // Use cases over the domains, and the command line over the use cases.
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Maintenance", "Archive",
+        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Maintenance", "Checklists", "Archive",
         "Compression", "Processes", "Timekeeping",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -190,6 +198,13 @@ let package = Package(
       name: "MaintenanceTests",
       dependencies: [
         "Maintenance", "Postgres", "Processes", "Timekeeping", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ChecklistsTests",
+      dependencies: [
+        "Checklists", "Postgres", "Timekeeping", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),

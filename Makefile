@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test test-fast test-matrix test-faults fuzz bench-migrate bench-backup bench-maintain lint format docs man install clean
+.PHONY: help up build test test-fast test-matrix test-faults fuzz bench-migrate bench-backup bench-maintain bench-politeness lint format docs man install clean
 
 PREFIX ?= /usr/local
 # The servers that `make test-matrix` runs the server-level tests on.
@@ -12,7 +12,7 @@ MATRIX ?= 16 17 18
 RELEASE := .build/release/tsdb
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: build ## everything: build, private server, migrate, seed, verify, status
 	$(RELEASE) migrate up
@@ -64,6 +64,10 @@ bench-backup: build ## speed beside pg_dump, pg_restore and others (BENCH_GB=2.2
 bench-maintain: build ## retention beside other ways to delete (ROWS=4000000)
 	@scripts/install-packages server
 	scripts/bench-maintain
+
+bench-politeness: build ## what the application feels of each job (JOBS="vacuum")
+	@scripts/install-packages server
+	scripts/bench-politeness
 
 lint: ## formatting and the rules of the layout
 	@scripts/require-swift

@@ -103,7 +103,7 @@ public struct CommandJob: JobBody {
   private func child(job: String) throws -> ChildProcess {
     guard let name = command.first, !name.isEmpty else {
       throw MaintenanceError(
-        .invalidInput, "the command is empty", hint: "write command: [program, argument]")
+        .invalidInput, "the command is empty", hint: "write run: [program, argument]")
     }
     // What C cannot pass on would be cut short in silence.
     guard !(command + [directory]).contains(where: { $0.utf8.contains(0) }) else {

@@ -9,21 +9,20 @@ struct BackedRetentionJob: JobBody {
   let access: DatabaseAccess
 
   func run(_ context: JobContext) async throws -> JobResult {
-    var allowed = rules
     var refused: [JobObject] = []
-    if rules.contains(where: { $0.needsBackup != nil }) {
-      let newest = try await newestVerified(context)
-      allowed = rules.filter { rule in
-        guard let refusal = Self.refusal(of: rule, newest: newest, now: context.now) else { return true }
-        refused.append(JobObject(rule.table, "failed", detail: refusal))
-        return false
-      }
+    let newest = try await context.work.run { try newestVerified(on: $0) }
+    let allowed = rules.filter { rule in
+      guard let refusal = Self.refusal(of: rule, newest: newest, now: context.now) else { return true }
+      refused.append(JobObject(rule.table, "failed", detail: "nothing was deleted: \(refusal)"))
+      return false
     }
     for object in refused { context.report(.finished(object)) }
     var result = allowed.isEmpty ? JobResult(.ok) : try await RetentionJob(allowed).run(context)
     guard let first = refused.first else { return result }
     result.objects += refused
-    if result.outcome != .failed {
+    if result.outcome == .failed {
+      result.reason = "\(result.reason ?? "failed"); and \(refused.count) more for want of a verified backup"
+    } else {
       result.outcome = .failed
       result.reason = "\(first.name): \(first.detail ?? "refused")"
       result.hint = "take one and verify it: tsdb backup && tsdb backup verify"
@@ -34,17 +33,17 @@ struct BackedRetentionJob: JobBody {
   /// Why a rule may not run; nil where it may.
   static func refusal(of rule: RetentionRule, newest: UTCTime?, now: UTCTime) -> String? {
     guard let age = rule.needsBackup else { return nil }
-    guard let newest else {
-      return "nothing was deleted: the rule needs a verified backup of the last \(age.spanText), and there is none"
-    }
+    let need = "the rule needs a verified backup of the last \(age.spanText)"
+    guard let newest else { return "\(need), and there is none" }
     guard now - newest > age.wholeSeconds else { return nil }
-    return "nothing was deleted: the rule needs a verified backup of the last \(age.spanText), and the newest is of "
-      + newest.description
+    return "\(need), and the newest is of \(newest)"
   }
 
-  /// When the newest backup of the whole database began whose bytes were all read and compared since.
-  private func newestVerified(_ context: JobContext) async throws -> UTCTime? {
-    let database = try await context.work.run { try $0.query("select current_database()").text(0, 0) }
+  /// When the newest backup of the whole database began whose bytes were all read and compared since; nil where there is
+  /// none, and where no rule asks for one.
+  func newestVerified(on connection: borrowing Connection) throws -> UTCTime? {
+    guard rules.contains(where: { $0.needsBackup != nil }) else { return nil }
+    let database = try connection.query("select current_database()").text(0, 0)
     let repository = RepositoryAccess(
       project: access.project, path: access.project.path(access.project.configuration.backupRepository),
       settings: nil)

@@ -14,8 +14,8 @@ struct JobPreviews: Sendable {
   let session: Session
   let now: UTCTime
 
-  func preview(_ job: JobDefinition) async throws -> JobPreview {
-    switch job.work {
+  func preview(_ work: JobWork) async throws -> JobPreview {
+    switch work {
     case .refreshViews(let selection):
       try await session.run { Self.preview(try RefreshViewsJob(selection).plan(on: $0)) }
     case .vacuum(let selection, let analyze):
@@ -23,9 +23,7 @@ struct JobPreviews: Sendable {
     case .analyze(let selection):
       try await session.run { Self.preview(try AnalyzeJob(selection).plan(on: $0)) }
     case .retention(let rules):
-      try await session.run { [now] in
-        JobPreview(steps: try RetentionJob(rules).preview(on: $0, now: now).map(Self.step))
-      }
+      try await retention(rules)
     case .partitions(let rules):
       try await session.run { [now] in JobPreview(steps: try PartitionsJob(rules).preview(now: now, on: $0)) }
     case .indexes(let rule):
@@ -62,6 +60,20 @@ struct JobPreviews: Sendable {
 
   private static func step(_ object: JobObject) -> PlannedStep {
     PlannedStep(object.name, object.action, detail: object.detail)
+  }
+
+  /// A rule that would be refused for want of a backup is not counted.
+  private func retention(_ rules: [RetentionRule]) async throws -> JobPreview {
+    let backups = BackedRetentionJob(rules: rules, access: access)
+    let newest = try await session.run { try backups.newestVerified(on: $0) }
+    let refusals = rules.map { BackedRetentionJob.refusal(of: $0, newest: newest, now: now) }
+    let allowed = zip(rules, refusals).filter { $1 == nil }.map(\.0)
+    var previews = try await session.run { [now] in try RetentionJob(allowed).preview(on: $0, now: now) }[...]
+    return JobPreview(
+      steps: zip(rules, refusals).compactMap { rule, refusal in
+        if let refusal { return PlannedStep(rule.table, "refuse", detail: refusal) }
+        return previews.popFirst().map(Self.step)
+      })
   }
 
   private static func step(_ preview: RetentionPreview) -> PlannedStep {

@@ -6,9 +6,12 @@ import Timekeeping
 public struct MaintainPlan: Sendable {
   /// Empty for all.
   public let names: [String]
+  /// Lets retention read a whole table where the column has no index.
+  public let allowsSequentialScan: Bool
 
-  public init(names: [String] = []) {
+  public init(names: [String] = [], allowsSequentialScan: Bool = false) {
     self.names = names
+    self.allowsSequentialScan = allowsSequentialScan
   }
 
   /// What a job would do to one object.
@@ -88,7 +91,8 @@ public struct MaintainPlan: Sendable {
     var problem: String?
     if runs {
       do {
-        preview = try await JobPreviews(access: access, session: session, now: now).preview(due.job)
+        let work = allowsSequentialScan ? due.job.work.allowingSequentialScan : due.job.work
+        preview = try await JobPreviews(access: access, session: session, now: now).preview(work)
       } catch let error as PostgresError where !error.isServerUnavailable {
         problem = error.message
       } catch let error as MaintenanceError where error.kind != .interrupted {

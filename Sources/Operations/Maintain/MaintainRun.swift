@@ -190,7 +190,7 @@ public struct MaintainRun: Sendable {
 }
 
 extension JobWork {
-  fileprivate var allowingSequentialScan: JobWork {
+  var allowingSequentialScan: JobWork {
     guard case .retention(let rules) = self else { return self }
     return .retention(
       rules.map { rule in

@@ -58,7 +58,8 @@ struct MaintainRunCommand: AsyncParsableCommand {
     let invocation = Invocation(global)
     let access = try await invocation.access()
     if plan {
-      let result = try await MaintainPlan(names: jobs).run(access, at: at ?? .now)
+      let result = try await MaintainPlan(names: jobs, allowsSequentialScan: allowsSequentialScan).run(
+        access, at: at ?? .now)
       invocation.print(result) { $0.text(style: $1) }
       return
     }

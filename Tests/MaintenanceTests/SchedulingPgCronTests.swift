@@ -54,6 +54,23 @@ import Timekeeping
     #expect(plan.left.map(\.job) == works.map(\.kind))
   }
 
+  @Test(arguments: [nil, Duration.seconds(86_400)])
+  func `rows that may go only while a backup is verified are not given to pg_cron`(needsBackup: Duration?)
+    throws
+  {
+    var rule = RetentionRule(table: "public.t", column: "at", keep: .seconds(1))
+    rule.needsBackup = needsBackup
+    let table = PgCronPlan.ExpiringTable(rule: rule, name: "public.t", isPartitioned: false, hasIndex: true)
+    let relations = PgCronPlan.Relations(expiring: [table], serverVersion: 150_000)
+    let job = JobDefinition(name: "old", work: .retention([rule]), schedule: .every(.seconds(3600)))
+    let plan = try PgCronPlan(
+      name: "app", jobs: [job], zone: .utc, facts: PgCronFacts(database: "d", role: "r", version: "1.4-1"),
+      relations: relations)
+    #expect(plan.taken == (needsBackup == nil ? ["old"] : []))
+    #expect(plan.left.map(\.job) == (needsBackup == nil ? [] : ["old"]))
+    #expect(plan.wanted.contains { $0.command.contains("delete from public.t") } == (needsBackup == nil))
+  }
+
   @Test func `a long name is cut so that it stays the only one`() throws {
     let tables = ["a", "b"].map {
       VacuumFacts(oid: 1, schema: "s", name: "t", label: "public." + String(repeating: "é", count: 50) + $0)

@@ -55,7 +55,7 @@ enum ExitStatus: Int32 {
     EXIT STATUS
       0    done, or nothing to do
       1    failed; the message says what was kept and what to type next
-      2    findings (--check, verify): something is not as it should be
+      2    findings (--check, verify, diff): something is not as it should be
       64   bad usage, configuration or migration files
       75   try again later: another run, a lock, or the server is unreachable
       130  interrupted

@@ -13,7 +13,7 @@ import Operations
 struct Tsdb: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tsdb",
-    abstract: "Migrate PostgreSQL databases, and run a private local one.",
+    abstract: "Migrate, back up, restore and maintain PostgreSQL databases.",
     discussion: """
       EXAMPLES
         tsdb migrate up            apply what is pending
@@ -21,16 +21,18 @@ struct Tsdb: AsyncParsableCommand {
         tsdb migrate verify        compare the database with what the migrations left
         tsdb seed                  insert the initial configuration
         tsdb backup                take a backup
+        tsdb restore latest --swap restore it beside the live database, and swap the two
         tsdb maintain              run the maintenance that is due
+        tsdb schedule show         who calls that, and what comes next
+        tsdb check                 whether anything is not as it should be
         tsdb server psql           a psql session on the private local server
 
       \(ExitStatus.help)
       """,
     version: Version.current,
     subcommands: [
-      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, CheckCommand.self,
-      ScheduleGroup.self,
-      MaintainGroup.self, ServerGroup.self,
+      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
+      ScheduleGroup.self, CheckCommand.self, ServerGroup.self,
     ])
 }
 

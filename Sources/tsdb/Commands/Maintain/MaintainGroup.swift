@@ -6,7 +6,7 @@ struct MaintainGroup: AsyncParsableCommand {
     discussion: """
       EXAMPLES
         tsdb maintain                     the same as tsdb maintain run
-        tsdb maintain --plan              what would run, why, and which locks it would take
+        tsdb maintain --plan              what would run, why, and with which locks
         tsdb maintain retention           run this job now, due or not
         tsdb maintain status              what each job last did, and when it is due
 

@@ -65,7 +65,10 @@ extension PartitionFacts {
   init(_ rule: PartitionRule, now: UTCTime, on connection: borrowing Connection) throws {
     self = try connection.inTransaction { connection in
       // Bounds are written in the session's time zone and date style.
-      try connection.execute("set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'")
+      try connection.execute(
+        """
+        set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local search_path = pg_catalog
+        """)
       var facts = try Self.table(rule, on: connection)
       try facts.readPartitions(on: connection)
       try facts.readRetired(on: connection)

@@ -10,7 +10,9 @@ extension JobRecords {
   ) throws(PostgresError) -> [String: JobHistory] {
     let result: QueryResult
     do {
-      result = try connection.query(historyQuery, [Quoting.textArray(jobs)])
+      result = try onCatalogPath(connection) { (connection) throws(PostgresError) in
+        try connection.query(historyQuery, [Quoting.textArray(jobs)])
+      }
     } catch {
       if error.isUndefinedTable || error.sqlState == "3F000" { return [:] }
       throw error.isInsufficientPrivilege ? withGrant(error, on: connection) : error
@@ -23,6 +25,25 @@ extension JobRecords {
         medianMilliseconds: result[row, 21].flatMap { Int64($0) })
     }
     return histories
+  }
+
+  /// Runs `body` where unqualified names are those of pg_catalog. On the role's own path, a function or an operator that
+  /// anybody made in `public` and that fits the arguments better would be called with this role's rights.
+  ///
+  /// In a transaction, so that nothing stays set behind a pooler.
+  func onCatalogPath<Result: ~Copyable>(
+    _ connection: borrowing Connection, _ body: (borrowing Connection) throws(PostgresError) -> Result
+  ) throws(PostgresError) -> Result {
+    let isNested = connection.isInTransaction
+    try connection.execute((isNested ? "" : "begin; ") + "set local search_path = pg_catalog")
+    do {
+      let result = try body(connection)
+      if !isNested { try connection.execute("commit") }
+      return result
+    } catch {
+      if !isNested, connection.isInTransaction { _ = try? connection.execute("rollback") }
+      throw error
+    }
   }
 
   private func withGrant(_ error: PostgresError, on connection: borrowing Connection) -> PostgresError {

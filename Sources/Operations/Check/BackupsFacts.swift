@@ -46,7 +46,10 @@ extension BackupsCheck.Facts {
       // A removed backup still proves that backups restore, but is none to go back to.
       let row = try await session.run { connection -> [String?]? in
         try connection.execute(
-          "begin read only; set local statement_timeout = '5s'; set local lock_timeout = '200ms'")
+          """
+          begin read only; set local statement_timeout = '5s'; set local lock_timeout = '200ms';
+          set local search_path = pg_catalog
+          """)
         defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
         let sight = try connection.query(
           """

@@ -17,22 +17,37 @@ struct JobPreviews: Sendable {
   func preview(_ work: JobWork) async throws -> JobPreview {
     switch work {
     case .refreshViews(let selection):
-      try await session.run { Self.preview(try RefreshViewsJob(selection).plan(on: $0)) }
+      try await catalogued { Self.preview(try RefreshViewsJob(selection).plan(on: $0)) }
     case .vacuum(let selection, let analyze):
-      try await session.run { Self.preview(try VacuumJob(selection, analyze: analyze).plan(on: $0)) }
+      try await catalogued { Self.preview(try VacuumJob(selection, analyze: analyze).plan(on: $0)) }
     case .analyze(let selection):
-      try await session.run { Self.preview(try AnalyzeJob(selection).plan(on: $0)) }
+      try await catalogued { Self.preview(try AnalyzeJob(selection).plan(on: $0)) }
     case .retention(let rules):
       try await retention(rules)
     case .partitions(let rules):
       try await session.run { [now] in JobPreview(steps: try PartitionsJob(rules).preview(now: now, on: $0)) }
     case .indexes(let rule):
-      try await session.run { JobPreview(steps: try IndexesJob(rule).preview(on: $0)) }
+      try await catalogued { JobPreview(steps: try IndexesJob(rule).preview(on: $0)) }
     case .backup(let rule): backup(rule)
     case .check: JobPreview(steps: [PlannedStep("database", "check")])
     case .sql(let path): try file(path)
     case .command(let arguments):
       JobPreview(steps: [PlannedStep(arguments.first ?? "", "run", detail: arguments.joined(separator: " "))])
+    }
+  }
+
+  /// Reads catalogues where names are those of pg_catalog alone: what others have put into the role's own path would be
+  /// called with its rights.
+  private func catalogued(
+    _ body: @Sendable (borrowing Connection) throws -> JobPreview
+  ) async throws -> JobPreview {
+    try await session.run { connection in
+      try connection.execute(
+        """
+        begin read only; set local search_path = pg_catalog; set local jit = off; set local lock_timeout = '2s'
+        """)
+      defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
+      return try body(connection)
     }
   }
 

@@ -24,7 +24,8 @@ struct PgCronChange: Sendable {
     let (jobs, zone) = try request.project.maintenanceJobs()
     do {
       let result = try await session.run { connection in
-        try connection.execute("begin")
+        // Objects of others in the role's own path must not be called with its rights.
+        try connection.execute("begin; set local search_path = pg_catalog")
         let result = try Self.run(change, name, jobs, zone, connection)
         try connection.execute(change.isDryRun ? "rollback" : "commit")
         return result

@@ -88,15 +88,17 @@ public struct JobRecords: Sendable {
   @discardableResult
   public func purge(olderThan age: Duration, on connection: borrowing Connection) throws(PostgresError) -> Int
   {
-    let result = try connection.query(
-      """
-      delete from \(table.name) as r where r.id = any (array(
-        select o.id from \(table.name) as o
-        where o.ended_at < clock_timestamp() - make_interval(secs => $1::double precision)
-          and exists (select from \(table.name) as n where n.job = o.job and n.id > o.id
-            and (n.outcome in ('ok', 'partial') or o.outcome not in ('ok', 'partial')))
-        order by o.id limit 10000))
-      """, ["\(age.wholeSeconds)"])
+    let result = try onCatalogPath(connection) { (connection) throws(PostgresError) in
+      try connection.query(
+        """
+        delete from \(table.name) as r where r.id = any (array(
+          select o.id from \(table.name) as o
+          where o.ended_at < clock_timestamp() - make_interval(secs => $1::double precision)
+            and exists (select from \(table.name) as n where n.job = o.job and n.id > o.id
+              and (n.outcome in ('ok', 'partial') or o.outcome not in ('ok', 'partial')))
+          order by o.id limit 10000))
+        """, ["\(age.wholeSeconds)"])
+    }
     return result.commandTag.split(separator: " ").last.flatMap { Int($0) } ?? 0
   }
 
@@ -104,7 +106,24 @@ public struct JobRecords: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Strings and numbers always encode.
-    guard let data = try? encoder.encode(objects) else { return "[]" }
+    guard let data = try? encoder.encode(shortened(objects)) else { return "[]" }
     return String(decoding: data, as: UTF8.self)
+  }
+
+  /// Of thousands of relations that need nothing, a table of runs would grow to gigabytes.
+  static let keptSkips = 200
+
+  /// All that was done, and the first of what was left alone; how many more there were is said.
+  static func shortened(_ objects: [JobObject]) -> [JobObject] {
+    var skips = 0
+    var kept = objects.filter { object in
+      guard object.action == "skipped" else { return true }
+      skips += 1
+      return skips <= keptSkips
+    }
+    if skips > keptSkips {
+      kept.append(JobObject("*", "skipped", detail: "and \(skips - keptSkips) more, which are not listed"))
+    }
+    return kept
   }
 }

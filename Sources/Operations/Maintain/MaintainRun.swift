@@ -107,7 +107,9 @@ public struct MaintainRun: Sendable {
     _ session: Session, _ signals: MaintainSignals, _ report: @escaping Reporter, _ result: inout Result
   ) async throws {
     var attempted: Set<String> = []
-    while let next = try await next(calendar, named, attempted, records, session, &result) {
+    while true {
+      try await requireOneTime(session)
+      guard let next = try await next(calendar, named, attempted, records, session, &result) else { break }
       try Task.checkCancellation()
       // Made only once something is to be run: a look at what is due writes nothing.
       if attempted.isEmpty { try await session.run { try records.table.install(on: $0) } }
@@ -123,9 +125,24 @@ public struct MaintainRun: Sendable {
     }
     if !result.runs.isEmpty {
       let age = access.project.configuration.maintenance.history
-      _ = try? await session.run { try records.purge(olderThan: age, on: $0) }
+      do {
+        _ = try await session.run { try records.purge(olderThan: age, on: $0) }
+      } catch let error as PostgresError {
+        report(
+          .warning("old records of runs were not removed: \(error.message)", detail: nil, hint: error.hint))
+      }
     }
     try Task.checkCancellation()
+  }
+
+  /// Before each job: what is old, what is due and what is done is counted from this host's clock.
+  private func requireOneTime(_ session: Session) async throws {
+    do {
+      try await session.run { try HostClock.require(.now, on: $0) }
+    } catch let error as PostgresError where error.origin == .connectionLost {
+      // Cut while it was idle during a long job.
+      try await session.run { try HostClock.require(.now, on: $0) }
+    }
   }
 
   /// A job to run, and why.

@@ -51,14 +51,26 @@ final class JobWatch: Sendable {
   /// How often it is looked whether the lock is still held while no statement runs: a job may run a program.
   private static let idleInterval = Duration.seconds(1)
 
+  /// How often the request is repeated while the work goes on all the same.
+  private static let repetition = Duration.milliseconds(200)
+
   /// Watches until the task is cancelled.
   func run() async {
     var lastLook = ContinuousClock.now
     while !Task.isCancelled {
       try? await Task.sleep(for: Self.interval)
-      let current = state.withLock { $0.current }
-      let isIdle = current == nil && ContinuousClock.now - lastLook < Self.idleInterval
-      guard !isIdle, current?.waiter == nil, loss == nil else { continue }
+      let (current, isLost) = state.withLock { ($0.current, $0.loss != nil) }
+      let sinceLook = ContinuousClock.now - lastLook
+      if isLost || current?.waiter != nil {
+        // The server drops a request that comes between two statements of a transaction, and the next would run to its
+        // end with somebody waiting.
+        if let current, sinceLook >= Self.repetition {
+          lastLook = .now
+          state.withLock { if $0.current?.since == current.since { current.canceller.requestCancellation() } }
+        }
+        continue
+      }
+      guard current != nil || sinceLook >= Self.idleInterval else { continue }
       lastLook = .now
       await look(behind: current)
     }

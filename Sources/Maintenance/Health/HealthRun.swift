@@ -83,11 +83,13 @@ public struct HealthRun: Sendable {
     }
   }
 
+  /// Compiling a query of a large catalogue takes longer than the query.
   private static let begin = """
     begin isolation level read committed read only;
     set local statement_timeout = '5s'; set local lock_timeout = '200ms';
     set local idle_in_transaction_session_timeout = '30s'; set local search_path = pg_catalog;
     set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
+    set local jit = off;
     """
 
   /// Not to have seen is never fine.

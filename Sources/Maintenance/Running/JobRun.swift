@@ -88,7 +88,12 @@ public struct JobRun: Sendable {
     result.yields += work.yields
     let final = result
     // Also in a task that is cancelled: a run that was interrupted is recorded so.
-    try await work.run { try records.end(id, final, on: $0) }
+    do {
+      try await work.run { try records.end(id, final, on: $0) }
+    } catch let error as PostgresError where error.origin == .connectionLost {
+      // Cut while it was idle, as by a firewall during a long backup; a new one can record as well.
+      try await work.run { try records.end(id, final, on: $0) }
+    }
     return .ran(final)
   }
 
@@ -96,7 +101,8 @@ public struct JobRun: Sendable {
   private func isSettled(_ slot: UTCTime, _ work: PoliteConnection) async throws -> Bool {
     let (records, name) = (records, job.name)
     let history = try await work.run { try records.histories(of: [name], on: $0)[name] }
-    if let done = history?.lastSuccess?.slot, done >= slot { return true }
+    // One that was asked for by hand in the meantime has done the slot as well.
+    if let done = history?.lastSuccess, done.covers >= slot { return true }
     guard let run = history?.lastRun else { return false }
     return job.mustWait(after: run, for: slot, at: now)
   }
@@ -148,12 +154,16 @@ enum MaintenanceSession {
       "set lock_timeout = \(max(1, lockTimeout.wholeMilliseconds))", "set statement_timeout = 0",
       "set idle_in_transaction_session_timeout = '60s'", "set client_min_messages = notice",
       "set default_transaction_read_only = off", "set search_path = pg_catalog",
+      // Compiling a query of a large catalogue takes longer than the query.
+      "set jit = off",
     ]
     // A killed tsdb must not leave its statement running and its locks held.
     // Source: PostgreSQL manual, client_connection_check_interval; Linux and others, from 14.
     if isLinux, connection.serverVersion >= 140_000 {
       settings.append("set client_connection_check_interval = '1s'")
     }
+    // While a backup or a program runs, nothing is asked here for hours.
+    if connection.serverVersion >= 140_000 { settings.append("set idle_session_timeout = 0") }
     if connection.serverVersion >= 170_000 { settings.append("set transaction_timeout = 0") }
     try connection.execute(settings.joined(separator: "; "))
   }

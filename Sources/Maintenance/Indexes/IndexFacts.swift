@@ -74,6 +74,9 @@ extension IndexFacts {
         i.indclass, i.indcollation, i.indoption, i.indnkeyatts, pg_catalog.pg_get_expr(i.indexprs, i.indrelid), 'where',
         pg_catalog.pg_get_expr(i.indpred, i.indrelid), i.indisexclusion) as text
       from pg_catalog.pg_index as i join pg_catalog.pg_class as c on c.oid = i.indexrelid
+    ), alike as (
+      select s.indrelid, s.text, pg_catalog.array_agg(s.indexrelid order by s.indexrelid) filter (where s.indislive) as live
+      from shape as s group by s.indrelid, s.text
     )
     select c.oid, n.nspname, c.relname, t.oid, tn.nspname, t.relname, c.relkind = 'I', c.relispartition,
       i.indisvalid, i.indislive, i.indisexclusion,
@@ -94,12 +97,9 @@ extension IndexFacts {
     join pg_catalog.pg_namespace as tn on tn.oid = t.relnamespace
     join pg_catalog.pg_am as am on am.oid = c.relam
     join shape as s on s.indexrelid = c.oid
-    left join lateral (
-      select o.indexrelid from shape as o
-      where o.indrelid = s.indrelid and o.text = s.text and o.indexrelid <> s.indexrelid and o.indislive
-      order by o.indexrelid limit 1
-    ) as x on true
-    left join pg_catalog.pg_class as w on w.oid = x.indexrelid
+    join alike as x on x.indrelid = s.indrelid and x.text = s.text
+    left join pg_catalog.pg_class as w
+      on w.oid = case when x.live[1] <> s.indexrelid then x.live[1] else x.live[2] end
     left join pg_catalog.pg_namespace as wn on wn.oid = w.relnamespace
     \(IndexBloat.join)
     where c.relpersistence <> 't' and t.relkind in ('r', 'm', 'p')

@@ -115,8 +115,12 @@ extension RetentionPlan {
     return try RetentionPlan.decide(rule, facts, now: now)
   }
 
-  /// The condition is one expression, and boolean: in parentheses and in brackets, so that none can close what it did
-  /// not open and leave the cutoff aside.
+  /// Fails unless the condition is one expression, and boolean: in parentheses and in brackets, so that none can close
+  /// what it did not open and leave the cutoff aside.
+  static func probe(_ condition: String, _ table: String) -> String {
+    "select array[\(condition)\n]::boolean[] from \(table) as t where (\(condition)\n) limit 0"
+  }
+
   private static func check(
     _ rule: RetentionRule, _ facts: RetentionFacts, on connection: borrowing Connection
   ) throws {
@@ -125,8 +129,7 @@ extension RetentionPlan {
     }
     do throws(PostgresError) {
       // By the extended protocol: one statement only, which a condition with a semicolon is not.
-      let rows = try connection.query(
-        "select array[\(condition)\n]::boolean[] from \(facts.name) as t where (\(condition)\n) limit 0")
+      let rows = try connection.query(probe(condition, facts.name))
       _ = rows.rowCount
     } catch {
       guard error.origin == .server else { throw error }

@@ -29,10 +29,17 @@ public struct PgCronPlan: Sendable, Equatable {
     public let hasIndex: Bool
     /// Whether the role may delete from it.
     public let mayDelete: Bool
+    /// Of the column, as `format_type` writes it.
+    public let type: String
+    /// Why the rule's condition cannot be used.
+    public let problem: String?
 
     public init(
-      rule: RetentionRule, name: String?, isPartitioned: Bool, hasIndex: Bool, mayDelete: Bool = true
+      rule: RetentionRule, name: String?, isPartitioned: Bool, hasIndex: Bool, mayDelete: Bool = true,
+      type: String = "timestamp with time zone", problem: String? = nil
     ) {
+      self.type = type
+      self.problem = problem
       self.rule = rule
       self.name = name
       self.isPartitioned = isPartitioned
@@ -236,19 +243,38 @@ public struct PgCronPlan: Sendable, Equatable {
       if !table.hasIndex, !rule.allowsSequentialScan {
         return .failure(Reason(text: "\(rule.table) has no index that begins with \(rule.column)"))
       }
+      if rule.needsBackup != nil {
+        return .failure(
+          Reason(text: "\(rule.table) needs a verified backup first, which pg_cron cannot look for"))
+      }
+      if let problem = table.problem { return .failure(Reason(text: problem)) }
+      guard let cutoff = cutoff(rule, table.type) else {
+        return .failure(Reason(text: "\(rule.column) of \(rule.table) is of type \(table.type)"))
+      }
       let column = Quoting.identifier(rule.column)
-      let condition = rule.condition.map { " and (\($0))" } ?? ""
+      let condition = rule.condition.map { " and (\($0)\n)" } ?? ""
       statements.append(
         Statement(
           object: name,
           sql: """
             delete from \(name) where ctid = any (array(select ctid from \(name) where \(column) < \
-            now() - interval '\(rule.keep.wholeSeconds) seconds'\(condition) order by \(column) \
+            \(cutoff)\(condition) order by \(column) \
             limit \(rule.maxRows) for update skip locked))
             """,
           note: "\(name): at most \(rule.maxRows) rows go in each run of pg_cron"))
     }
     return .success(statements)
+  }
+
+  /// The same moment as `tsdb maintain` counts from: without a zone it is UTC, and a date is old when the whole day is.
+  private static func cutoff(_ rule: RetentionRule, _ type: String) -> String? {
+    let span = "interval '\(rule.keep.wholeSeconds) seconds'"
+    switch RetentionFacts.Moment(rawValue: type) {
+    case .timestamptz: return "now() - \(span)"
+    case .timestamp: return "(now() at time zone 'UTC') - \(span)"
+    case .date: return "((now() at time zone 'UTC') - \(span))::date"
+    case nil: return nil
+    }
   }
 
   /// Names of some versions hold 63 bytes, and cut what is longer without a word.
@@ -294,6 +320,23 @@ extension PgCronPlan.Relations {
     return relations
   }
 
+  /// Why the condition cannot be used: what closes a parenthesis that it did not open would leave the cutoff aside.
+  private static func problem(
+    _ rule: RetentionRule, _ name: String, on connection: borrowing Connection
+  ) throws(PostgresError) -> String? {
+    guard let condition = rule.condition else { return nil }
+    let isNested = connection.isInTransaction
+    if isNested { try connection.execute("savepoint condition") }
+    do throws(PostgresError) {
+      _ = try connection.query(RetentionPlan.probe(condition, name)).rowCount
+    } catch {
+      guard error.origin == .server else { throw error }
+      if isNested { try connection.execute("rollback to savepoint condition") }
+      return "the condition of the rule for \(rule.table) cannot be used: \(error.message)"
+    }
+    return nil
+  }
+
   private static func table(
     _ rule: RetentionRule, on connection: borrowing Connection
   ) throws(PostgresError) -> PgCronPlan.ExpiringTable {
@@ -305,7 +348,8 @@ extension PgCronPlan.Relations {
         exists (select from pg_catalog.pg_index as i where i.indrelid = c.oid and i.indisvalid
           and i.indpred is null and i.indkey[0] = a.attnum),
         pg_catalog.has_table_privilege(c.oid, 'DELETE') and pg_catalog.has_table_privilege(c.oid, 'SELECT')
-          and pg_catalog.has_any_column_privilege(c.oid, 'UPDATE')
+          and pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
+        pg_catalog.format_type(a.atttypid, null)
       from pg_catalog.pg_class as c
       join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
       join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = $3 and a.attnum > 0
@@ -317,6 +361,7 @@ extension PgCronPlan.Relations {
     }
     return PgCronPlan.ExpiringTable(
       rule: rule, name: result.text(0, 0), isPartitioned: result.isTrue(0, 1), hasIndex: result.isTrue(0, 2),
-      mayDelete: result.isTrue(0, 3))
+      mayDelete: result.isTrue(0, 3), type: result.text(0, 4),
+      problem: try problem(rule, result.text(0, 0), on: connection))
   }
 }

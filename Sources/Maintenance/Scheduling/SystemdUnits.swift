@@ -22,7 +22,8 @@ public struct SystemdUnits: Sendable, Equatable {
     _ call: ScheduleCall, scope: Scope, writable: [String] = [], credential: String? = nil,
     onFailure: String? = nil
   ) throws(MaintenanceError) {
-    for text in writable + [credential, onFailure].compactMap({ $0 }) {
+    let user: String? = if case .system(let user) = scope { user } else { nil }
+    for text in writable + [credential, onFailure, user].compactMap({ $0 }) {
       guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
         throw MaintenanceError(.invalidInput, "the text \"\(text)\" cannot stand in a unit")
       }

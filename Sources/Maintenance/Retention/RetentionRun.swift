@@ -51,7 +51,7 @@ struct RetentionRun {
     }
     try await context.work.run { _ = try $0.execute("set statement_timeout = 0") }
     progress.end(name, deleted, context.report)
-    if rest != nil || passedOver > 0 { backlog = try await countBacklog(plan) }
+    if rest != nil || passedOver > 0 || kept > 0 { backlog = try await countBacklog(plan) }
     try await vacuum(plan)
   }
 
@@ -106,10 +106,14 @@ struct RetentionRun {
   ) async throws -> [RowKey]? {
     let timeout = timeout
     do {
-      return try await context.work.run { connection in
+      // Watched: who waits with DDL behind a reader makes everybody else wait behind him.
+      let outcome = try await context.work.perform(name, until: context.deadline) { connection in
         try connection.execute("set statement_timeout = \(timeout)")
         return try body(connection)
       }
+      if case .done(let keys) = outcome { return keys }
+      rest = "always in somebody's way"
+      return nil
     } catch let error as PostgresError where error.isCancellation && !Task.isCancelled && context.isOutOfTime
     {
       rest = "out of time"
@@ -191,9 +195,11 @@ struct RetentionRun {
   /// Rows that are old still, up to a million; nil when even that takes too long.
   private func countBacklog(_ plan: RetentionPlan) async throws -> Int64? {
     do {
-      return try await context.work.run {
+      let attempt = try await context.work.attempt(name) {
         try plan.statements.countOld(upTo: 1_000_000, within: .seconds(5), on: $0)
       }
+      guard case .done(let count) = attempt else { return nil }
+      return count
     } catch let error as PostgresError where error.isCancellation && !Task.isCancelled {
       return nil
     }
@@ -276,6 +282,7 @@ struct RetentionRun {
       reason,
       passedOver > 0 ? "\(passedOver) rows locked or changed by others were left" : nil,
       kept > 0 ? "\(kept) rows were kept by a trigger or a policy" : nil,
+      plan?.facts.hidesRows == true ? "row-level security may hide more from this role" : nil,
     ].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }

@@ -25,8 +25,9 @@ struct BackupJob: JobBody {
           backup.id, "created", rows: backup.rows, bytes: backup.size,
           milliseconds: Int64(backup.seconds * 1000)))
     } catch let error as GaveWay {
+      // Not partial, which would do the slot: there is no backup of tonight, and it is tried again.
       result = JobResult(
-        .partial, reason: "no backup: it gave way to sessions that change tables, \(error.times) times",
+        .failed, reason: "no backup: it gave way to sessions that change tables, \(error.times) times",
         hint: "move the job to another hour, or run \"tsdb backup\", which makes them wait")
       result.yields = error.times
       result.backlog = 1

@@ -36,7 +36,9 @@ struct ObjectTally {
     switch error {
     case let error as PostgresError:
       if error.origin != .server || error.isServerUnavailable { throw error }
-      let text = [error.message, error.detail].compactMap { $0 }.joined(separator: ": ")
+      // The details of errors about data repeat the rows, which are nobody's business in a record or a log.
+      let isAboutData = ["22", "23"].contains { error.sqlState.hasPrefix($0) }
+      let text = [error.message, isAboutData ? nil : error.detail].compactMap { $0 }.joined(separator: ": ")
       fail(name, text, hint: error.hint, sqlState: error.sqlState)
     case let error as MaintenanceError:
       fail(name, error.message, hint: error.hint, sqlState: error.sqlState)

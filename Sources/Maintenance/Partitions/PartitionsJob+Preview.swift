@@ -62,6 +62,8 @@ extension PartitionPlan {
   private func step(_ retirement: Retirement, _ facts: PartitionFacts) -> PlannedStep {
     let (name, table) = (retirement.partition.relation.display, facts.table.display)
     let detail = "its rows end before \(retirement.partition.end?.description ?? "never")"
+    // Its part of a foreign key has triggers on the table that it refers to.
+    let keys = facts.references.map { "ACCESS EXCLUSIVE on \($0) (briefly), for a foreign key" }
     switch retirement.method {
     case .concurrently:
       return PlannedStep(
@@ -69,12 +71,12 @@ extension PartitionPlan {
         locks: [
           "SHARE UPDATE EXCLUSIVE on \(table), while transactions that use it end",
           "ACCESS EXCLUSIVE on \(name)",
-        ])
+        ] + keys)
     case .plainly:
       let fallback = facts.defaultPartition.map { ["ACCESS EXCLUSIVE on \($0.display) (briefly)"] } ?? []
       return PlannedStep(
         name, "drop", detail: detail,
-        locks: ["ACCESS EXCLUSIVE on \(table) (briefly)"] + fallback + ["ACCESS EXCLUSIVE on \(name)"])
+        locks: ["ACCESS EXCLUSIVE on \(table) (briefly)"] + fallback + ["ACCESS EXCLUSIVE on \(name)"] + keys)
     case .finalize:
       return PlannedStep(
         name, retirement.isDropped ? "finish detaching and drop" : "finish detaching", detail: detail,

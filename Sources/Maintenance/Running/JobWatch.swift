@@ -57,8 +57,10 @@ final class JobWatch: Sendable {
   /// Watches until the task is cancelled.
   func run() async {
     var lastLook = ContinuousClock.now
+    var cost = Duration.zero
     while !Task.isCancelled {
-      try? await Task.sleep(for: Self.interval)
+      // Where others hold thousands of locks, a look takes its time: never more of it than of rest.
+      try? await Task.sleep(for: max(Self.interval, cost))
       let (current, isLost) = state.withLock { ($0.current, $0.loss != nil) }
       let sinceLook = ContinuousClock.now - lastLook
       if isLost || current?.waiter != nil {
@@ -73,6 +75,7 @@ final class JobWatch: Sendable {
       guard current != nil || sinceLook >= Self.idleInterval else { continue }
       lastLook = .now
       await look(behind: current)
+      cost = .now - lastLook
     }
   }
 

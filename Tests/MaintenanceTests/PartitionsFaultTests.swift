@@ -164,7 +164,7 @@ import Timekeeping
       }
       let (done, failed) = await application.stop()
       #expect(failed == [])
-      #expect(done.count > 100)
+      #expect(done.count > 10)
       let found = try await database.rows("select id from public.t where id > 0 order by id")
       #expect(found.compactMap { $0[0].flatMap { Int($0) } } == done)
     }

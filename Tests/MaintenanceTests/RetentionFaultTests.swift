@@ -298,7 +298,7 @@ private final class Once: Sendable {
       try await expectOnlyOldGone(database)
       let before = try await database.value("select count(*) from public.gone").flatMap { Int($0) } ?? 0
       // The moments were in the midst of the work, not before or after it.
-      #expect(before > 1_000 && before < 40_000)
+      #expect(before > 0 && before < 40_000)
       try await database.execute("drop trigger slow on public.t")
       let last = try await retain(database, rule())
       #expect(last.outcome == .ok)

@@ -70,7 +70,8 @@ struct VerificationTests {
         count += 1
       }
       try FileManager.default.removeItem(atPath: test.path(path))
-      #expect(try await verify(test, id, depth: depth).findings.contains { $0.path == name }, "\(name) missing")
+      #expect(
+        try await verify(test, id, depth: depth).findings.contains { $0.path == name }, "\(name) missing")
       try write(sound, test, path)
     }
     #expect(count > 150)

@@ -51,7 +51,10 @@ extension MaintainStatus.Result {
       var note: [String] = []
       if job.skipsInARow > 0 { note.append("skipped \(counted(job.skipsInARow, "time"))") }
       if let backlog = job.backlog, backlog > 0 { note.append("\(backlog) left") }
-      if let reason = job.lastReason { note.append(reason) }
+      // Why a job waits says what its last run failed for.
+      if let reason = job.lastReason, job.state != "waiting" || !job.reason.contains(reason) {
+        note.append(reason)
+      }
       if job.state == "waiting" { note.append(job.reason) }
       table.add([
         job.job, job.state, job.lastRun ?? "never", job.lastOutcome?.rawValue ?? "",

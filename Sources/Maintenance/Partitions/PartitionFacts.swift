@@ -89,7 +89,8 @@ extension PartitionFacts {
     guard result.rowCount == 1, let oid = result[0, 0].flatMap({ UInt32($0) }) else {
       throw MaintenanceError(
         .invalidInput, "the table \"\(rule.table)\" does not exist",
-        hint: "correct the name in tsdb.yaml, or run tsdb migrate", sqlState: "42P01")
+        hint: "run tsdb migrate up where a migration makes it, or correct the name in tsdb.yaml",
+        sqlState: "42P01")
     }
     let relation = CataloguedRelation(oid: oid, schema: parts.schema, name: parts.name)
     func refuse(_ reason: String, hint: String? = nil) -> MaintenanceError {

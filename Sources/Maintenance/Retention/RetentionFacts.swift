@@ -75,7 +75,7 @@ extension RetentionFacts {
     guard result.rowCount > 0, let oid = result.integer(0, 0) else {
       throw MaintenanceError(
         .invalidInput, "there is no table \"\(rule.table)\"",
-        hint: "correct the rule's table, or remove the rule")
+        hint: "run tsdb migrate up where a migration makes it, or correct the rule's table")
     }
     var facts = RetentionFacts(
       oid: UInt32(oid), name: result.text(0, 1), kind: result.text(0, 2), column: result[0, 3],

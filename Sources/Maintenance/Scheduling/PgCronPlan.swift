@@ -228,10 +228,6 @@ public struct PgCronPlan: Sendable, Equatable {
   ) -> Result<[Statement], Reason> {
     var statements: [Statement] = []
     for rule in rules {
-      if rule.needsBackup != nil {
-        return .failure(
-          Reason(text: "the rule for \(rule.table) needs a verified backup, of which pg_cron knows nothing"))
-      }
       guard let table = tables.first(where: { $0.rule == rule }), let name = table.name else {
         return .failure(Reason(text: "there is no \(rule.table) with a column \(rule.column)"))
       }

@@ -92,6 +92,25 @@ import Timekeeping
     func run(_ context: JobContext) async throws -> JobResult { try await work(context) }
   }
 
+  @Test func `a connection that takes the place of one that was cut has its settings`() async throws {
+    try await withDatabase { database in
+      let other = database.connect()
+      let result = try await BodyRun(database)(
+        ClosureJob { context in
+          let settings = "select current_setting('search_path') || ' ' || current_setting('lock_timeout')"
+          let first = try await context.work.run { try $0.query(settings).text(0, 0) }
+          let pid = try await context.work.run { $0.announcedProcessID }
+          _ = try await other.run { try $0.query("select pg_terminate_backend(\(pid))").rowCount }
+          _ = try? await context.work.run { try $0.execute("select pg_sleep(5)") }
+          let second = try await context.work.run { try $0.query(settings).text(0, 0) }
+          #expect(try await context.work.run { $0.announcedProcessID } != pid)
+          return JobResult(.ok, reason: first == second ? first : "\(first), then \(second)")
+        })
+      #expect(result.reason == "pg_catalog 200ms")
+      #expect(try await database.value("select outcome from tsdb.job_runs") == "ok")
+    }
+  }
+
   @Test func `reading old rows gives way to DDL`() async throws {
     try await withDatabase { database in
       try await database.execute(

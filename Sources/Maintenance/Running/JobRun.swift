@@ -39,7 +39,8 @@ public struct JobRun: Sendable {
   public func run(_ body: some JobBody) async throws -> End {
     let watch = JobWatch(settings: settings)
     let work = PoliteConnection(
-      settings: settings, watch: watch, activity: "tsdb/\(job.name)", report: report)
+      settings: settings, watch: watch, activity: "tsdb/\(job.name)", lockTimeout: job.lockTimeout,
+      report: report)
     do {
       let end = try await run(body, watch, work)
       await work.close()
@@ -53,10 +54,7 @@ public struct JobRun: Sendable {
   }
 
   private func run(_ body: some JobBody, _ watch: JobWatch, _ work: PoliteConnection) async throws -> End {
-    let serverVersion = try await work.run { [job] connection in
-      try MaintenanceSession.prepare(connection, lockTimeout: job.lockTimeout)
-      return connection.serverVersion
-    }
+    let serverVersion = try await work.run { $0.serverVersion }
     let lock = JobLock(schema: records.table.schema, job: job.name)
     let (records, job, slot) = (records, job, slot)
     if let time = try await watch.tryLock(lock) {

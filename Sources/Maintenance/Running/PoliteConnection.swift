@@ -29,8 +29,15 @@ public final class PoliteConnection: Sendable {
   private let watch: JobWatch
   private let report: JobReporter
   private let counts = Mutex(Counts())
+  private let lockTimeout: Duration
+  /// The backend whose session has the settings of maintenance.
+  private let prepared = Mutex<Int?>(nil)
 
-  init(settings: ConnectionSettings, watch: JobWatch, activity: String, report: @escaping JobReporter) {
+  init(
+    settings: ConnectionSettings, watch: JobWatch, activity: String, lockTimeout: Duration,
+    report: @escaping JobReporter
+  ) {
+    self.lockTimeout = lockTimeout
     session = Session(settings, applicationName: activity)
     self.watch = watch
     self.report = report
@@ -51,7 +58,19 @@ public final class PoliteConnection: Sendable {
   public func run<Result: Sendable>(
     _ body: @Sendable (borrowing Connection) throws -> Result
   ) async throws -> Result {
-    try await session.run(body)
+    try await session.run { connection in
+      try prepare(connection)
+      return try body(connection)
+    }
+  }
+
+  /// Gives the settings to a session that is new: the first, and each that takes the place of one that was cut. Without
+  /// them it would wait for locks without end, on the role's own search_path, and perhaps on another server.
+  private func prepare(_ connection: borrowing Connection) throws {
+    let processID = connection.announcedProcessID
+    guard prepared.withLock({ $0 != processID }) else { return }
+    try MaintenanceSession.prepare(connection, lockTimeout: lockTimeout)
+    prepared.withLock { $0 = processID }
   }
 
   /// Runs `body` once, watched; it may begin and commit transactions.
@@ -63,6 +82,7 @@ public final class PoliteConnection: Sendable {
   ) async throws -> Attempt<Result> {
     let (watch, start) = (watch, ContinuousClock.now)
     let attempt: Attempt<Result> = try await session.run { connection in
+      try prepare(connection)
       guard let canceller = connection.canceller() else {
         throw PostgresError(origin: .connectionLost, message: "the connection is lost")
       }

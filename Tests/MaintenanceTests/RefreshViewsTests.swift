@@ -319,7 +319,7 @@ import Timekeeping
         let run = BodyRun(database)
         let delay = Int.random(in: 0...60, using: &generator)
         async let result = run(RefreshViewsJob(RelationSelection()))
-        try await wait(database, for: Self.isWorking)
+        try await waitForWork(database)
         try await Task.sleep(for: .milliseconds(delay))
         try await database.execute(Self.killWork)
         // The run's last record may be what was hit; then the next run heals it.

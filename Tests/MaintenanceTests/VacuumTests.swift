@@ -242,7 +242,7 @@ import Timekeeping
         let run = BodyRun(database)
         let delay = Int.random(in: 0...60, using: &generator)
         async let result = run(VacuumJob(RelationSelection(include: ["public.*"]), analyze: true))
-        try await wait(database, for: RefreshViewsTests.isWorking)
+        try await waitForWork(database)
         try await Task.sleep(for: .milliseconds(delay))
         try await database.execute(RefreshViewsTests.killWork)
         if let ended = try? await result, ended.outcome == .failed {

@@ -22,7 +22,8 @@ public struct RetentionJob: JobBody {
       }
       if context.isOutOfTime {
         tally.add(JobObject(rule.table, "skipped", detail: "out of time"))
-        tally.leave("\(rule.table): out of time", backlog: nil)
+        let left = await RetentionRun(context: context, rule: rule).countLeft()
+        tally.leave("\(rule.table): out of time", backlog: left)
         continue
       }
       var run = RetentionRun(context: context, rule: rule)

@@ -192,6 +192,19 @@ struct RetentionRun {
 
   // MARK: Afterwards
 
+  /// How many rows a rule has to delete for which there was no time, up to a million; nil where that cannot be told.
+  func countLeft() async -> Int64? {
+    let (rule, now) = (rule, context.now)
+    do {
+      let plan = try await context.work.run { try RetentionPlan.make(rule, now: now, on: $0) }
+      let left = try await countBacklog(plan)
+      try await context.work.run { _ = try $0.execute("set statement_timeout = 0") }
+      return left
+    } catch {
+      return nil
+    }
+  }
+
   /// Rows that are old still, up to a million; nil when even that takes too long.
   private func countBacklog(_ plan: RetentionPlan) async throws -> Int64? {
     do {

@@ -70,15 +70,25 @@ public struct ProbeAnswer: Sendable, Equatable {
   }
 }
 
-/// One way to break a scratch database.
+/// One way to make a probe turn red: statements that break a scratch database, or, where no statement can,
+/// other arguments of the binding or other parameters of the connection.
 public struct ProbeDefect: Sendable, Equatable {
   /// What is broken, in one line.
   public let summary: String
   /// Statements that break it; the scratch database has the application's migrations and its initial configuration.
+  /// The session that runs them stays open while the probe is asked. Empty where the defect lies elsewhere.
   public let sql: String
+  /// Of the binding once it is broken; before, the probe has none.
+  public let arguments: [String: String]
+  /// Parameters of the connection that are replaced to break it, by libpq's keyword.
+  public let settings: [String: String]
 
-  public init(_ summary: String, sql: String) {
+  public init(
+    _ summary: String, sql: String = "", arguments: [String: String] = [:], settings: [String: String] = [:]
+  ) {
     self.summary = summary
     self.sql = sql
+    self.arguments = arguments
+    self.settings = settings
   }
 }

@@ -9,6 +9,8 @@ public protocol Probe: Sendable {
   static var summary: String { get }
   /// Ways to break a scratch database so that the probe must turn red, at least one.
   static var defects: [ProbeDefect] { get }
+  /// Whether it asks the server or the connection alone, so that an empty database may prove it; false unless said.
+  static var isProvedByEmptyDatabase: Bool { get }
 
   /// - Parameter arguments: of the binding; an unknown or unusable one throws.
   /// - Throws: ``ChecklistError`` of kind `invalidInput`.
@@ -16,6 +18,10 @@ public protocol Probe: Sendable {
 
   /// Asks. What goes wrong while asking is `unknown`, never `proved`.
   func run(_ context: ProbeContext) async -> ProbeAnswer
+}
+
+extension Probe {
+  public static var isProvedByEmptyDatabase: Bool { false }
 }
 
 /// What a probe works with.

@@ -1,0 +1,401 @@
+import Postgres
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Whether the server can be reached, how, and who else is there.
+public enum ConnectionProbes {
+  public static let all: [any Probe.Type] = [
+    DatabaseReachableProbe.self, EnvironmentConnectionProbe.self, NetworkReachableProbe.self,
+    ConnectionTLSProbe.self, RollbackStoppedProbe.self,
+  ]
+
+  /// Of every session that tsdb opens.
+  static let applicationPrefix = "tsdb"
+
+  /// A directory in which no server can listen.
+  static let nowhere = ["host": "/nonexistent/tsdb-selftest", "hostaddr": ""]
+
+  /// A connection that is made for the question and closed after it.
+  static func fresh(_ context: ProbeContext) -> Session {
+    Session(context.settings, applicationName: "\(applicationPrefix) checklist")
+  }
+
+  static func variable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
+
+/// A database that can be reached and used.
+public struct DatabaseReachableProbe: Probe {
+  public static let name = "database.reachable"
+  public static let summary =
+    "a new connection gets in, and the database can hold the application: version, encoding, role, no standby"
+  public static let isProvedByEmptyDatabase = true
+  public static let defects = [
+    ProbeDefect(
+      "a database that takes no writes",
+      sql: """
+        do $$ begin
+          execute pg_catalog.format(
+            'alter database %I set default_transaction_read_only = on', pg_catalog.current_database());
+        end $$
+        """),
+    ProbeDefect("a server that is not there", settings: ConnectionProbes.nowhere),
+    ProbeDefect("a database that does not exist", settings: ["dbname": "tsdb_selftest_does_not_exist"]),
+    ProbeDefect("an application's role that does not exist", arguments: ["role": "tsdb_selftest_nobody"]),
+  ]
+
+  /// The oldest server that the five files run on: replacing a trigger in place needs 14.
+  static let oldestServer = 140_000
+
+  let role: String?
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    role = try ProbeArguments(arguments, of: Self.name, known: ["role"])["role"]
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "connect anew; server version, encoding, recovery, right to write and to create, Spanish text search"
+        + (role == nil ? "" : ", the application's role"))
+    let session = ConnectionProbes.fresh(context)
+    do {
+      try await session.connect()
+    } catch {
+      return question.failed(ProbeQuestion.reason(error as? PostgresError ?? Self.lost))
+    }
+    let role = role
+    let answer = await question.answer(session) { connection in
+      try Self.look(connection, role, question)
+    }
+    await session.close()
+    return answer
+  }
+
+  private static let lost = PostgresError(origin: .connecting, message: "")
+
+  private static func look(
+    _ connection: borrowing Connection, _ role: String?, _ question: ProbeQuestion
+  ) throws -> ProbeAnswer {
+    let facts = try connection.query(
+      """
+      select current_setting('server_version'), getdatabaseencoding(), pg_is_in_recovery(),
+        current_setting('default_transaction_read_only') = 'on',
+        exists (select from pg_ts_config where cfgname = 'spanish' and cfgnamespace = 'pg_catalog'::regnamespace),
+        exists (select from pg_namespace where nspname = 'public' and has_schema_privilege(oid, 'create')),
+        exists (
+          select from pg_class where relname = 'support_troubleshooting_sessions'
+            and relnamespace = (select oid from pg_namespace where nspname = 'public')),
+        format('grant create on schema public to %I', current_user)
+      """)
+    var faults: [String] = []
+    if connection.serverVersion < oldestServer { faults.append("the server is older than 14") }
+    if facts.text(0, 1) != "UTF8" { faults.append("the encoding is \(facts.text(0, 1)), not UTF8") }
+    if facts.isTrue(0, 2) { faults.append("the server is a standby") }
+    if facts.isTrue(0, 3) { faults.append("transactions may only read") }
+    if !facts.isTrue(0, 4) { faults.append("the text search configuration \"spanish\" is missing") }
+    let mayCreate = facts.isTrue(0, 5)
+    let isInstalled = facts.isTrue(0, 6)
+    if !mayCreate, !isInstalled { faults.append("the role may not create in schema public") }
+    if let role { faults += try faultsOf(role, isInstalled: isInstalled, on: connection) }
+    guard faults.isEmpty else {
+      return question.failed(
+        faults.joined(separator: "; "), remedy: !mayCreate && !isInstalled ? facts.text(0, 7) : nil)
+    }
+    return question.proved(
+      "PostgreSQL \(facts.text(0, 0)), UTF8, takes writes, Spanish text search; "
+        + (mayCreate ? "the role may create in public" : "the application's tables are there")
+        + (role == nil ? "" : "; the application's role gets in and works on its tables"))
+  }
+
+  private static func faultsOf(
+    _ role: String, isInstalled: Bool, on connection: borrowing Connection
+  ) throws -> [String] {
+    let facts = try connection.query(
+      "select rolcanlogin, has_database_privilege(oid, current_database(), 'connect') from pg_roles where rolname = $1",
+      [role])
+    guard facts.rowCount == 1 else { return ["the application's role does not exist"] }
+    var faults: [String] = []
+    if !facts.isTrue(0, 0) { faults.append("the application's role may not log in") }
+    if !facts.isTrue(0, 1) { faults.append("the application's role may not connect to the database") }
+    guard isInstalled else { return faults }
+    let lacking = try connection.query(
+      """
+      select count(*) from pg_class as c
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname in
+        ('support_troubleshooting_sessions', 'support_troubleshooting_attempts', 'support_troubleshooting_feedback',
+         'support_troubleshooting_notifications', 'support_webhooks')
+        and not (has_schema_privilege($1, c.relnamespace, 'usage') and has_table_privilege($1, c.oid, 'select')
+          and has_table_privilege($1, c.oid, 'insert'))
+      """, [role]
+    ).integer(0, 0)
+    if lacking != 0 { faults.append("the application's role may not read and write \(lacking ?? 0) of its tables") }
+    return faults
+  }
+}
+
+/// The settings of the connection, and what else the environment must hold.
+public struct EnvironmentConnectionProbe: Probe {
+  public static let name = "environment.connection"
+  public static let summary =
+    "the connection's settings resolve to a session of the named role and database; named variables are set"
+  public static let isProvedByEmptyDatabase = true
+  public static let defects = [
+    ProbeDefect("a variable that is not set", arguments: ["requires": "TSDB_SELFTEST_IS_NEVER_SET"]),
+    ProbeDefect("settings that lead to no database", settings: ["dbname": "tsdb_selftest_does_not_exist"]),
+  ]
+
+  /// Variables that libpq and tsdb read a connection from.
+  static let variables = [
+    "DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE",
+    "PGSERVICEFILE", "PGSSLMODE", "PGSSLROOTCERT",
+  ]
+
+  let required: [String]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    let arguments = try ProbeArguments(arguments, of: Self.name, known: ["requires"])
+    required = try arguments.list("requires") ?? []
+    let letters = { (byte: UInt8) in
+      byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    // A value in place of a name would end up in the evidence.
+    guard required.allSatisfy({ $0.utf8.allSatisfy(letters) }) else {
+      throw arguments.unusable("requires", hint: "write names of variables, never values")
+    }
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "names of the settings and variables of the connection; connect; role and database of the session"
+        + (required.isEmpty ? "" : "; variables \(required.joined(separator: ", "))"))
+    let settings = ["host", "hostaddr", "port", "user", "dbname", "service", "sslmode", "passfile"]
+      .filter { context.settings[$0].map { !$0.isEmpty } ?? false }
+    let variables = Self.variables.filter { ConnectionProbes.variable($0) != nil }
+    let missing = required.filter { ConnectionProbes.variable($0) == nil }
+    guard missing.isEmpty else { return question.failed("not set: \(missing.joined(separator: ", "))") }
+    guard !settings.isEmpty || !variables.isEmpty else {
+      return question.failed(
+        "no setting and no variable names a server", remedy: "set DATABASE_URL, or PGHOST, PGUSER and PGDATABASE")
+    }
+    let session = ConnectionProbes.fresh(context)
+    do {
+      try await session.connect()
+    } catch let error as PostgresError {
+      return question.failed(ProbeQuestion.reason(error))
+    } catch {
+      return question.unknown("it was interrupted")
+    }
+    let (user, database) = (context.settings["user"], context.settings["dbname"])
+    let required = required
+    let answer = await question.answer(session) { connection in
+      let names = try connection.query("select session_user, current_database()")
+      // A database's name may be a whole connection string to libpq.
+      let isMeant =
+        (user ?? names.text(0, 0)) == names.text(0, 0)
+        && (database.map { $0.contains("=") || $0.contains("://") ? names.text(0, 1) : $0 } ?? names.text(0, 1))
+          == names.text(0, 1)
+      guard isMeant else { return question.failed("the session is of another role or database than the settings name") }
+      let parts = [
+        settings.isEmpty ? nil : "settings \(settings.joined(separator: ", "))",
+        variables.isEmpty ? nil : "variables \(variables.joined(separator: ", "))",
+        required.isEmpty ? nil : "set: \(required.joined(separator: ", "))",
+      ].compactMap(\.self)
+      return question.proved("\(parts.joined(separator: "; ")); they lead to the role and database they name")
+    }
+    await session.close()
+    return answer
+  }
+}
+
+/// Whether this host reaches the server over a network.
+public struct NetworkReachableProbe: Probe {
+  public static let name = "network.reachable"
+  public static let summary = "this host reaches the server over the network; nothing is said of other hosts"
+  public static let isProvedByEmptyDatabase = true
+  public static let defects = [
+    ProbeDefect("a server that is not there", settings: ConnectionProbes.nowhere)
+  ]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion("connect anew; both ends of the connection; time of five round trips")
+    let session = ConnectionProbes.fresh(context)
+    do {
+      try await session.connect()
+    } catch let error as PostgresError {
+      return question.failed(ProbeQuestion.reason(error), remedy: "look at the server, the network and the firewall")
+    } catch {
+      return question.unknown("it was interrupted")
+    }
+    let answer = await question.answer(session) { connection in
+      let ends = try connection.query(
+        "select inet_server_addr() is null, host(inet_server_addr()) = host(inet_client_addr())")
+      if ends.isTrue(0, 0) {
+        return question.notApplicable("the connection goes through a unix socket: no network is crossed")
+      }
+      if ends.isTrue(0, 1) {
+        return question.notApplicable("the server is on this host: no network is crossed")
+      }
+      let clock = ContinuousClock()
+      var spans: [Duration] = []
+      for _ in 0..<5 {
+        let start = clock.now
+        _ = try connection.query("select 1")
+        spans.append(clock.now - start)
+      }
+      let (seconds, attoseconds) = spans.sorted()[2].components
+      let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+      return question.proved("reached over the network; a round trip takes \(microseconds) µs")
+    }
+    await session.close()
+    return answer
+  }
+}
+
+/// The encryption of this connection.
+public struct ConnectionTLSProbe: Probe {
+  public static let name = "connection.tls"
+  public static let summary = "protocol and cipher of this very connection, and the server's setting ssl"
+  public static let isProvedByEmptyDatabase = true
+  public static let defects = [
+    ProbeDefect(
+      "a connection without TLS where it is required", arguments: ["required": "yes"], settings: ["sslmode": "disable"])
+  ]
+
+  /// The oldest first.
+  static let protocols = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+
+  /// Whether a unix socket will not do.
+  let isRequired: Bool
+  /// Whether the client must have checked the server's certificate.
+  let isVerified: Bool
+  let minimum: String
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    let arguments = try ProbeArguments(arguments, of: Self.name, known: ["required", "verified", "minimum"])
+    isRequired = try arguments.flag("required")
+    isVerified = try arguments.flag("verified")
+    minimum = arguments["minimum"] ?? "TLSv1.2"
+    guard Self.protocols.contains(minimum) else {
+      throw arguments.unusable("minimum", hint: "write one of \(Self.protocols.joined(separator: ", "))")
+    }
+  }
+
+  /// What the server says of the connection.
+  struct Facts: Sendable, Equatable {
+    var isServerReady: Bool
+    var isUnixSocket: Bool
+    /// nil where the connection is not encrypted.
+    var version: String?
+    var cipher = ""
+    var bits = ""
+    /// As libpq was told; nil where only its own defaults or a service file say.
+    var mode: String?
+    var isPooled = false
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion("pg_stat_ssl of this connection; the server's setting ssl")
+    let mode = context.settings["sslmode"] ?? ConnectionProbes.variable("PGSSLMODE")
+    return await question.answer(context.session) { connection in
+      let row = try connection.query(
+        """
+        select current_setting('ssl') = 'on', inet_server_addr() is null, s.ssl, s.version, s.cipher, s.bits,
+          pg_backend_pid()
+        from pg_stat_ssl as s where s.pid = pg_backend_pid()
+        """)
+      guard row.rowCount == 1 else { return question.unknown("the server says nothing of this connection") }
+      return verdict(
+        Facts(
+          isServerReady: row.isTrue(0, 0), isUnixSocket: row.isTrue(0, 1),
+          version: row.isTrue(0, 2) ? row.text(0, 3) : nil, cipher: row.text(0, 4), bits: row.text(0, 5), mode: mode,
+          isPooled: row.integer(0, 6) != connection.announcedProcessID),
+        question)
+    }
+  }
+
+  func verdict(_ facts: Facts, _ question: ProbeQuestion) -> ProbeAnswer {
+    let server = "the server's ssl is \(facts.isServerReady ? "on" : "off")"
+    if facts.isPooled {
+      return question.unknown("a pooler stands between: the server sees its connection, not this one; \(server)")
+    }
+    guard let version = facts.version else {
+      if facts.isUnixSocket, !isRequired {
+        return question.notApplicable("the connection goes through a unix socket, which needs no TLS; \(server)")
+      }
+      return question.failed(
+        "the connection is not encrypted\(facts.isUnixSocket ? " (a unix socket)" : ""); \(server)",
+        remedy: facts.isServerReady
+          ? "connect with sslmode=verify-full" : "give the server a certificate and ssl = on, then sslmode=verify-full")
+    }
+    let isChecked = ["verify-full", "verify-ca"].contains(facts.mode)
+    let certificate =
+      isChecked
+      ? "libpq checked the server's certificate (sslmode=\(facts.mode ?? ""))"
+      : "the server's certificate was not checked (\(facts.mode.map { "sslmode=\($0)" } ?? "no sslmode is set"))"
+    let observed = "\(version), \(facts.cipher), \(facts.bits) bits; \(server); \(certificate)"
+    guard let place = Self.protocols.firstIndex(of: version) else { return question.unknown(observed) }
+    guard let least = Self.protocols.firstIndex(of: minimum), place >= least else {
+      return question.failed("\(observed); older than \(minimum)", remedy: "set ssl_min_protocol_version")
+    }
+    guard isChecked || !isVerified else {
+      return question.failed(observed, remedy: "connect with sslmode=verify-full and sslrootcert")
+    }
+    return question.proved(observed)
+  }
+}
+
+/// Whether the application has let go of the database.
+public struct RollbackStoppedProbe: Probe {
+  public static let name = "rollback.stopped"
+  public static let summary = "no session but tsdb's own is left in this database, and no prepared transaction"
+  public static let isProvedByEmptyDatabase = true
+  public static let defects = [
+    ProbeDefect("a session of the application", sql: "set application_name = 'application'")
+  ]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion("pg_stat_activity and pg_prepared_xacts of this database, without tsdb's own sessions")
+    return await question.answer(context.session) { connection in
+      let row = try connection.query(
+        """
+        select count(*) filter (where a.backend_type = 'client backend' and not a.is_own),
+          count(*) filter (where a.backend_type is null and not a.is_own),
+          count(*) filter (where a.is_own),
+          (select count(*) from pg_prepared_xacts where database = current_database()),
+          format('grant pg_read_all_stats to %I', current_user)
+        from (
+          select backend_type, pid = pg_backend_pid() or starts_with(application_name, $1) as is_own
+          from pg_stat_activity where datname = current_database()
+        ) as a
+        """, [ConnectionProbes.applicationPrefix])
+      guard let others = row.integer(0, 0), let hidden = row.integer(0, 1), let own = row.integer(0, 2), own > 0,
+        let prepared = row.integer(0, 3)
+      else { return question.unknown("the activity view does not show even this session") }
+      guard others == 0, prepared == 0 else {
+        return question.failed(
+          "\(ProbeText.count(others, "session")) of others and \(ProbeText.count(prepared, "prepared transaction"))",
+          remedy: "stop the application's services, or end their sessions")
+      }
+      guard hidden == 0 else {
+        return question.unknown(
+          "\(ProbeText.count(hidden, "session")) of other roles, whose kind is hidden from this role",
+          remedy: row.text(0, 4))
+      }
+      return question.proved("no session of others, no prepared transaction; \(own) of tsdb's own")
+    }
+  }
+}

@@ -133,7 +133,9 @@ public struct DatabaseReachableProbe: Probe {
           and has_table_privilege($1, c.oid, 'insert'))
       """, [role]
     ).integer(0, 0)
-    if lacking != 0 { faults.append("the application's role may not read and write \(lacking ?? 0) of its tables") }
+    if lacking != 0 {
+      faults.append("the application's role may not read and write \(lacking ?? 0) of its tables")
+    }
     return faults
   }
 }
@@ -151,7 +153,8 @@ public struct EnvironmentConnectionProbe: Probe {
 
   /// Variables that libpq and tsdb read a connection from.
   static let variables = [
-    "DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE",
+    "DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE",
+    "PGSERVICE",
     "PGSERVICEFILE", "PGSSLMODE", "PGSSLROOTCERT",
   ]
 
@@ -181,7 +184,8 @@ public struct EnvironmentConnectionProbe: Probe {
     guard missing.isEmpty else { return question.failed("not set: \(missing.joined(separator: ", "))") }
     guard !settings.isEmpty || !variables.isEmpty else {
       return question.failed(
-        "no setting and no variable names a server", remedy: "set DATABASE_URL, or PGHOST, PGUSER and PGDATABASE")
+        "no setting and no variable names a server",
+        remedy: "set DATABASE_URL, or PGHOST, PGUSER and PGDATABASE")
     }
     let session = ConnectionProbes.fresh(context)
     do {
@@ -198,9 +202,12 @@ public struct EnvironmentConnectionProbe: Probe {
       // A database's name may be a whole connection string to libpq.
       let isMeant =
         (user ?? names.text(0, 0)) == names.text(0, 0)
-        && (database.map { $0.contains("=") || $0.contains("://") ? names.text(0, 1) : $0 } ?? names.text(0, 1))
+        && (database.map { $0.contains("=") || $0.contains("://") ? names.text(0, 1) : $0 }
+          ?? names.text(0, 1))
           == names.text(0, 1)
-      guard isMeant else { return question.failed("the session is of another role or database than the settings name") }
+      guard isMeant else {
+        return question.failed("the session is of another role or database than the settings name")
+      }
       let parts = [
         settings.isEmpty ? nil : "settings \(settings.joined(separator: ", "))",
         variables.isEmpty ? nil : "variables \(variables.joined(separator: ", "))",
@@ -232,7 +239,8 @@ public struct NetworkReachableProbe: Probe {
     do {
       try await session.connect()
     } catch let error as PostgresError {
-      return question.failed(ProbeQuestion.reason(error), remedy: "look at the server, the network and the firewall")
+      return question.failed(
+        ProbeQuestion.reason(error), remedy: "look at the server, the network and the firewall")
     } catch {
       return question.unknown("it was interrupted")
     }
@@ -268,7 +276,8 @@ public struct ConnectionTLSProbe: Probe {
   public static let isProvedByEmptyDatabase = true
   public static let defects = [
     ProbeDefect(
-      "a connection without TLS where it is required", arguments: ["required": "yes"], settings: ["sslmode": "disable"])
+      "a connection without TLS where it is required", arguments: ["required": "yes"],
+      settings: ["sslmode": "disable"])
   ]
 
   /// The oldest first.
@@ -317,7 +326,8 @@ public struct ConnectionTLSProbe: Probe {
       return verdict(
         Facts(
           isServerReady: row.isTrue(0, 0), isUnixSocket: row.isTrue(0, 1),
-          version: row.isTrue(0, 2) ? row.text(0, 3) : nil, cipher: row.text(0, 4), bits: row.text(0, 5), mode: mode,
+          version: row.isTrue(0, 2) ? row.text(0, 3) : nil, cipher: row.text(0, 4), bits: row.text(0, 5),
+          mode: mode,
           isPooled: row.integer(0, 6) != connection.announcedProcessID),
         question)
     }
@@ -326,16 +336,19 @@ public struct ConnectionTLSProbe: Probe {
   func verdict(_ facts: Facts, _ question: ProbeQuestion) -> ProbeAnswer {
     let server = "the server's ssl is \(facts.isServerReady ? "on" : "off")"
     if facts.isPooled {
-      return question.unknown("a pooler stands between: the server sees its connection, not this one; \(server)")
+      return question.unknown(
+        "a pooler stands between: the server sees its connection, not this one; \(server)")
     }
     guard let version = facts.version else {
       if facts.isUnixSocket, !isRequired {
-        return question.notApplicable("the connection goes through a unix socket, which needs no TLS; \(server)")
+        return question.notApplicable(
+          "the connection goes through a unix socket, which needs no TLS; \(server)")
       }
       return question.failed(
         "the connection is not encrypted\(facts.isUnixSocket ? " (a unix socket)" : ""); \(server)",
         remedy: facts.isServerReady
-          ? "connect with sslmode=verify-full" : "give the server a certificate and ssl = on, then sslmode=verify-full")
+          ? "connect with sslmode=verify-full"
+          : "give the server a certificate and ssl = on, then sslmode=verify-full")
     }
     let isChecked = ["verify-full", "verify-ca"].contains(facts.mode)
     let certificate =
@@ -357,7 +370,8 @@ public struct ConnectionTLSProbe: Probe {
 /// Whether the application has let go of the database.
 public struct RollbackStoppedProbe: Probe {
   public static let name = "rollback.stopped"
-  public static let summary = "no session but tsdb's own is left in this database, and no prepared transaction"
+  public static let summary =
+    "no session but tsdb's own is left in this database, and no prepared transaction"
   public static let isProvedByEmptyDatabase = true
   public static let defects = [
     ProbeDefect("a session of the application", sql: "set application_name = 'application'")
@@ -368,7 +382,8 @@ public struct RollbackStoppedProbe: Probe {
   }
 
   public func run(_ context: ProbeContext) async -> ProbeAnswer {
-    let question = ProbeQuestion("pg_stat_activity and pg_prepared_xacts of this database, without tsdb's own sessions")
+    let question = ProbeQuestion(
+      "pg_stat_activity and pg_prepared_xacts of this database, without tsdb's own sessions")
     return await question.answer(context.session) { connection in
       let row = try connection.query(
         """
@@ -382,7 +397,8 @@ public struct RollbackStoppedProbe: Probe {
           from pg_stat_activity where datname = current_database()
         ) as a
         """, [ConnectionProbes.applicationPrefix])
-      guard let others = row.integer(0, 0), let hidden = row.integer(0, 1), let own = row.integer(0, 2), own > 0,
+      guard let others = row.integer(0, 0), let hidden = row.integer(0, 1), let own = row.integer(0, 2),
+        own > 0,
         let prepared = row.integer(0, 3)
       else { return question.unknown("the activity view does not show even this session") }
       guard others == 0, prepared == 0 else {

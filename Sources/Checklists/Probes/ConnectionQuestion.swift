@@ -108,9 +108,12 @@ struct ProbeQuestion: Sendable {
       unknown(
         "the role may not look: \(error.message)",
         remedy: "ask as a role that may, or grant it usage on the schema and the privilege")
-    case "25006": unknown("the session may only read", remedy: "ask the primary, without default_transaction_read_only")
+    case "25006":
+      unknown("the session may only read", remedy: "ask the primary, without default_transaction_read_only")
     case "55P03": unknown("a lock was held by another session for longer than 3 s", remedy: "ask again")
-    case "57014": unknown("the question took too long, or was cancelled", remedy: "ask again when the server is less busy")
+    case "57014":
+      unknown(
+        "the question took too long, or was cancelled", remedy: "ask again when the server is less busy")
     default: unknown(Self.reason(error))
     }
   }
@@ -127,6 +130,27 @@ struct ProbeQuestion: Sendable {
     case (.client, _): "the connection's settings cannot be used"
     case (.server, let state): "the server refused the question (SQLSTATE \(state))"
     }
+  }
+}
+
+/// A statement that the server may refuse for the values in it, in a savepoint of its own.
+enum ProbeTrial {
+  /// The SQLSTATE of the refusal; nil where it was taken. The statement is undone either way.
+  ///
+  /// - Throws: what is no judgement of the values: no class 22 (data) or 23 (constraints).
+  static func refusal(
+    of sql: String, _ parameters: [String?] = [], on connection: borrowing Connection
+  ) throws(PostgresError) -> String? {
+    try connection.execute("savepoint trial")
+    var state: String?
+    do {
+      _ = try connection.query(sql, parameters)
+    } catch {
+      guard error.sqlState.hasPrefix("22") || error.sqlState.hasPrefix("23") else { throw error }
+      state = error.sqlState
+    }
+    try connection.execute("rollback to savepoint trial; release savepoint trial")
+    return state
   }
 }
 

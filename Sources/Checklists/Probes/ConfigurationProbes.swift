@@ -1,0 +1,358 @@
+import Postgres
+
+/// What the application is told by rows of its tables.
+public enum ConfigurationProbes {
+  public static let all: [any Probe.Type] = [
+    ConfigurationInitialProbe.self, ConfigurationAdjustedProbe.self, WebhooksConfiguredProbe.self,
+    NotificationsConfiguredProbe.self,
+  ]
+
+  static let table = "public.support_troubleshooting_config"
+}
+
+/// A key of the initial configuration.
+struct InitialSetting: Sendable, Equatable {
+  let key: String
+  let type: String
+  let value: String
+
+  static let all = [
+    Self(key: "auto_escalate_after_failures", type: "number", value: "2"),
+    Self(key: "default_timeout_minutes", type: "number", value: "30"),
+    Self(key: "enable_llm_enhancement", type: "boolean", value: "true"),
+    Self(key: "feedback_collection_enabled", type: "boolean", value: "true"),
+    Self(key: "notification_channels", type: "json", value: "[\"email\"]"),
+    Self(key: "max_session_duration_hours", type: "number", value: "24"),
+  ]
+}
+
+/// The initial configuration as it stands in a database; names of keys, never their values.
+struct ConfigurationFindings: Sendable, Equatable {
+  var missing: [String] = []
+  var ofOtherType: [String] = []
+  var unreadable: [String] = []
+  /// From the defaults; no fault.
+  var differing: [String] = []
+
+  var isSound: Bool { missing.isEmpty && ofOtherType.isEmpty && unreadable.isEmpty }
+
+  var faults: String {
+    [("missing", missing), ("of another type", ofOtherType), ("value does not parse", unreadable)]
+      .filter { !$0.1.isEmpty }.map { "\($0.0): \($0.1.joined(separator: ", "))" }.joined(separator: "; ")
+  }
+
+  /// In a transaction, which it leaves as it was.
+  static func read(on connection: borrowing Connection) throws -> ConfigurationFindings {
+    var findings = ConfigurationFindings()
+    for setting in InitialSetting.all {
+      let row = try connection.query(
+        "select config_type, config_value from \(ConfigurationProbes.table) where config_key = $1",
+        [setting.key])
+      guard row.rowCount == 1 else {
+        findings.missing.append(setting.key)
+        continue
+      }
+      guard row.text(0, 0) == setting.type else {
+        findings.ofOtherType.append(setting.key)
+        continue
+      }
+      let value = row.text(0, 1)
+      // The server's own reading of the type, which clients follow.
+      let type = ["number": "numeric", "boolean": "boolean", "json": "jsonb"][setting.type] ?? "text"
+      guard try ProbeTrial.refusal(of: "select $1::\(type)", [value], on: connection) == nil else {
+        findings.unreadable.append(setting.key)
+        continue
+      }
+      let read = try connection.query("select $1::\(type) = $2::\(type)", [value, setting.value])
+      if !read.isTrue(0, 0) { findings.differing.append(setting.key) }
+      // The server reads more words as booleans than clients do.
+      if setting.type == "boolean", !["true", "false"].contains(value) {
+        findings.unreadable.append(setting.key)
+      }
+    }
+    return findings
+  }
+}
+
+/// The six keys of the initial configuration.
+public struct ConfigurationInitialProbe: Probe {
+  public static let name = "configuration.initial"
+  public static let summary =
+    "the six keys of the initial configuration are there, of their types, and their values parse"
+  public static let defects = [
+    ProbeDefect(
+      "a key that is gone",
+      sql: "delete from \(ConfigurationProbes.table) where config_key = 'max_session_duration_hours'"),
+    ProbeDefect(
+      "a key of another type",
+      sql:
+        "update \(ConfigurationProbes.table) set config_type = 'string' where config_key = 'default_timeout_minutes'"
+    ),
+    ProbeDefect(
+      "a value that does not parse",
+      sql: """
+        alter table \(ConfigurationProbes.table) drop constraint support_troubleshooting_config_value_check;
+        update \(ConfigurationProbes.table) set config_value = 'dos' where config_key = 'auto_escalate_after_failures'
+        """),
+    ProbeDefect(
+      "a list that is no JSON",
+      sql: """
+        alter table \(ConfigurationProbes.table) drop constraint support_troubleshooting_config_value_check;
+        update \(ConfigurationProbes.table) set config_value = '[email' where config_key = 'notification_channels'
+        """),
+    ProbeDefect(
+      "a boolean that only the server reads",
+      sql: """
+        alter table \(ConfigurationProbes.table) drop constraint support_troubleshooting_config_value_check;
+        update \(ConfigurationProbes.table) set config_value = 'on' where config_key = 'enable_llm_enhancement'
+        """),
+  ]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "six keys of \(ConfigurationProbes.table): type, and whether the value parses",
+      needs: [.select(ConfigurationProbes.table)])
+    return await question.answer(context.session) { connection in
+      let findings = try ConfigurationFindings.read(on: connection)
+      guard findings.isSound else {
+        return question.failed(
+          findings.faults, remedy: "tsdb seed adds missing keys; correct the others by hand")
+      }
+      let differing =
+        findings.differing.isEmpty
+        ? "all as delivered" : "not as delivered: \(findings.differing.joined(separator: ", "))"
+      return question.proved(
+        "\(InitialSetting.all.count) keys of their types, every value parses; \(differing)")
+    }
+  }
+}
+
+/// What was changed since, and whether the audit knows.
+public struct ConfigurationAdjustedProbe: Probe {
+  public static let name = "configuration.adjusted"
+  public static let summary =
+    "keys whose values differ from those delivered, each with the audit's record of the change"
+  public static let defects = [
+    ProbeDefect(
+      "a change behind the audit's back",
+      sql: """
+        alter table \(ConfigurationProbes.table) disable trigger support_troubleshooting_config_audit;
+        update \(ConfigurationProbes.table) set config_value = '5', updated_at = pg_catalog.clock_timestamp()
+        where config_key = 'auto_escalate_after_failures'
+        """),
+    ProbeDefect(
+      "a key that is gone",
+      sql: "delete from \(ConfigurationProbes.table) where config_key = 'default_timeout_minutes'"),
+  ]
+
+  static let audit = "public.support_troubleshooting_audit_log"
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "keys of \(ConfigurationProbes.table) that differ from those delivered; the audit's rows on them",
+      needs: [.select(ConfigurationProbes.table), .select(Self.audit)])
+    return await question.answer(context.session) { connection in
+      let findings = try ConfigurationFindings.read(on: connection)
+      guard findings.isSound else {
+        return question.failed(findings.faults, remedy: "correct them, or tsdb seed")
+      }
+      guard !findings.differing.isEmpty else {
+        return question.proved("\(InitialSetting.all.count) keys read, none differs from what was delivered")
+      }
+      // What is older than the whole audit was changed before there was one, or its record has expired.
+      let row = try connection.query(
+        """
+        select count(*) filter (where a.found is null and c.updated_at >= o.oldest),
+          count(*) filter (where a.found is null and c.updated_at < o.oldest or o.oldest is null),
+          (select count(distinct l.changed_by) from \(Self.audit) as l
+            where l.table_name = 'support_troubleshooting_config' and l.record_id = any ($1::text[])),
+          coalesce(to_char(max(c.updated_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), '')
+        from \(ConfigurationProbes.table) as c
+        cross join (select min(l.changed_at) as oldest from \(Self.audit) as l) as o
+        left join lateral (
+          select true as found from \(Self.audit) as l
+          where l.table_name = 'support_troubleshooting_config' and l.record_id = c.config_key
+            and l.changed_by is not null and l.new_values ->> 'config_value' = c.config_value limit 1) as a on true
+        where c.config_key = any ($1::text[])
+        """, [Quoting.textArray(findings.differing)])
+      guard let untold = row.integer(0, 0), let earlier = row.integer(0, 1), let people = row.integer(0, 2)
+      else {
+        return question.unknown("the audit cannot be read")
+      }
+      let keys = findings.differing.joined(separator: ", ")
+      guard untold == 0 else {
+        return question.failed(
+          "differ: \(keys); \(ProbeText.count(untold, "change")) without a record in the audit",
+          remedy: "look whether the trigger support_troubleshooting_config_audit is enabled")
+      }
+      return question.proved(
+        "differ: \(keys); changed by \(ProbeText.count(people, "person or role", "persons or roles")) of the audit, "
+          + "last \(row.text(0, 3)) UTC" + (earlier == 0 ? "" : "; \(earlier) before the audit begins"))
+    }
+  }
+}
+
+/// Webhooks, where there are any.
+public struct WebhooksConfiguredProbe: Probe {
+  public static let name = "webhooks.configured"
+  public static let summary =
+    "enabled webhooks by scheme and events, none of them unusable; a registration is taken and listed, and rolled back"
+  public static let defects = [
+    ProbeDefect(
+      "an enabled webhook without an address",
+      sql: """
+        alter table public.support_webhooks drop constraint support_webhooks_url_check;
+        insert into public.support_webhooks (webhook_id, url, events)
+        values ('wh_0_selftest', 'example.invalid', '["session_started"]')
+        """),
+    ProbeDefect(
+      "an enabled webhook without events",
+      sql: """
+        alter table public.support_webhooks drop constraint support_webhooks_events_check;
+        insert into public.support_webhooks (webhook_id, url, events)
+        values ('wh_0_selftest', 'https://example.invalid/', '[]')
+        """),
+    ProbeDefect(
+      "registrations that are refused",
+      sql: "alter table public.support_webhooks add constraint selftest check (false)"),
+    ProbeDefect("the list of webhooks is gone", sql: "drop view public.vw_webhook_stats"),
+  ]
+
+  static let table = "public.support_webhooks"
+  static let events = [
+    "session_started", "step_completed", "step_failed", "session_resolved", "session_escalated",
+    "feedback_received",
+    "problem_detected", "session_abandoned", "retry_attempt",
+  ]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "\(Self.table): enabled ones, their schemes and events; one registered as the application does, and rolled back",
+      .writing, needs: [.select(Self.table), .insert(Self.table), .select("public.vw_webhook_stats")])
+    return await question.answer(context.session) { connection in
+      let row = try connection.query(
+        """
+        select count(*), count(*) filter (where w.enabled),
+          count(*) filter (where w.enabled and w.url ~* '^https://'),
+          count(*) filter (where w.enabled and (w.url !~* '^https?://[^/[:space:]]' or jsonb_typeof(w.events) <> 'array'
+            or w.events = '[]')),
+          (select count(distinct e.name) from \(Self.table) as v
+            cross join jsonb_array_elements_text(case jsonb_typeof(v.events) when 'array' then v.events else '[]' end)
+              as e (name) where v.enabled),
+          (select count(distinct e.name) from \(Self.table) as v
+            cross join jsonb_array_elements_text(case jsonb_typeof(v.events) when 'array' then v.events else '[]' end)
+              as e (name) where v.enabled and e.name <> all ($1::text[]))
+        from \(Self.table) as w
+        """, [Quoting.textArray(Self.events)])
+      guard let all = row.integer(0, 0), let enabled = row.integer(0, 1), let encrypted = row.integer(0, 2),
+        let unusable = row.integer(0, 3)
+      else { return question.unknown("the webhooks cannot be read") }
+      guard unusable == 0 else {
+        return question.failed(
+          "\(unusable) of \(ProbeText.count(enabled, "enabled webhook")) without an http address or without events",
+          remedy: "correct or disable them")
+      }
+      let registration = """
+        insert into \(Self.table) (webhook_id, url, events, secret, headers, timeout, retry_attempts, enabled)
+        values ('wh_0_tsdbprobe', 'https://example.invalid/', '["session_started"]', null, '{}', 10, 3, true)
+        """
+      if let state = try ProbeTrial.refusal(of: registration, on: connection) {
+        return question.failed("a registration is refused (SQLSTATE \(state))", remedy: "tsdb migrate verify")
+      }
+      try connection.execute(registration)
+      let listed = try connection.query(
+        "select count(*) from public.vw_webhook_stats where webhook_id = 'wh_0_tsdbprobe' and total_events = 0"
+      )
+      guard listed.integer(0, 0) == 1 else {
+        return question.failed(
+          "a registration does not appear in vw_webhook_stats", remedy: "tsdb migrate verify")
+      }
+      guard all > 0 else {
+        return question.proved(
+          "none is configured, as may be; a registration is taken and listed (rolled back)")
+      }
+      return question.proved(
+        "\(enabled) of \(ProbeText.count(all, "webhook")) enabled, \(encrypted) by https, \(enabled - encrypted) by http, "
+          + "\(row.text(0, 4)) kinds of events (\(row.text(0, 5)) of names that no document lists); "
+          + "a registration is taken and listed (rolled back)")
+    }
+  }
+}
+
+/// The channels that notifications go through.
+public struct NotificationsConfiguredProbe: Probe {
+  public static let name = "notifications.configured"
+  public static let summary =
+    "notification_channels is a JSON array of known channels; delivery is outside the database"
+  public static let defects = [
+    ProbeDefect(
+      "a channel that nothing knows",
+      sql:
+        "update \(ConfigurationProbes.table) set config_value = '[\"fax\"]' where config_key = 'notification_channels'"
+    ),
+    ProbeDefect(
+      "channels that are no list",
+      sql:
+        "update \(ConfigurationProbes.table) set config_value = '\"email\"' where config_key = 'notification_channels'"
+    ),
+    ProbeDefect(
+      "no channels at all",
+      sql: "delete from \(ConfigurationProbes.table) where config_key = 'notification_channels'"),
+  ]
+
+  static let channels = ["email", "sms", "push", "slack", "teams", "discord", "webhook"]
+
+  public init(arguments: [String: String]) throws(ChecklistError) {
+    _ = try ProbeArguments(arguments, of: Self.name)
+  }
+
+  public func run(_ context: ProbeContext) async -> ProbeAnswer {
+    let question = ProbeQuestion(
+      "notification_channels of \(ConfigurationProbes.table): an array of known channels",
+      needs: [.select(ConfigurationProbes.table)])
+    return await question.answer(context.session) { connection in
+      let value = try connection.query(
+        "select config_value from \(ConfigurationProbes.table) where config_key = 'notification_channels'")
+      guard value.rowCount == 1 else {
+        return question.failed("the key notification_channels is missing", remedy: "tsdb seed")
+      }
+      guard try ProbeTrial.refusal(of: "select $1::jsonb", [value[0, 0]], on: connection) == nil else {
+        return question.failed("notification_channels is no JSON", remedy: "write it as [\"email\"]")
+      }
+      let row = try connection.query(
+        """
+        select jsonb_typeof(v.value) = 'array', e.count, e.known, e.names
+        from (select $1::jsonb as value) as v
+        cross join lateral (
+          select count(*), count(*) filter (where jsonb_typeof(a.item) = 'string' and a.item #>> '{}' = any ($2::text[])) as known,
+            string_agg(a.item #>> '{}', ', ' order by a.item #>> '{}')
+              filter (where a.item #>> '{}' = any ($2::text[])) as names
+          from jsonb_array_elements(case jsonb_typeof(v.value) when 'array' then v.value else '[]' end) as a (item)
+        ) as e
+        """, [value[0, 0], Quoting.textArray(Self.channels)])
+      guard row.isTrue(0, 0), let count = row.integer(0, 1), let known = row.integer(0, 2) else {
+        return question.failed("notification_channels is no JSON array", remedy: "write it as [\"email\"]")
+      }
+      guard count == known else {
+        return question.failed(
+          "\(count - known) of \(ProbeText.count(count, "channel")) unknown to the application",
+          remedy: "choose from \(Self.channels.joined(separator: ", "))")
+      }
+      guard count > 0 else { return question.notApplicable("no channel is configured") }
+      return question.proved(
+        "\(ProbeText.count(count, "channel")): \(row.text(0, 3)); that they deliver is not shown")
+    }
+  }
+}

@@ -53,6 +53,9 @@ public struct MatviewFreshProbe: Probe {
       needs: views.map { .select($0) })
     let (names, schema, isRecordWanted) = (views, context.schema, maximum != nil)
     return await question.answer(context.session) { connection in
+      if let grants = try Self.grants(for: names, on: connection) {
+        return question.unknown("the role may not read what the views are made of", remedy: grants)
+      }
       var found: [View] = []
       for name in names {
         guard let view = try Self.look(name, on: connection) else {
@@ -67,6 +70,18 @@ public struct MatviewFreshProbe: Probe {
       }
       return verdict(found, question)
     }
+  }
+
+  /// What a role lacks that is to run the views' definitions; nil for nothing.
+  private static func grants(for views: [String], on connection: borrowing Connection) throws -> String? {
+    try connection.query(
+      """
+      select string_agg(distinct format('grant select on %s to %I', d.refobjid::regclass, current_user), '; ')
+      from pg_rewrite as r join pg_depend as d
+        on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+      where r.ev_class in (select to_regclass(v.name) from unnest($1::text[]) as v (name))
+        and not has_table_privilege(d.refobjid, 'select')
+      """, [Quoting.textArray(views)])[0, 0]
   }
 
   private static func look(_ name: String, on connection: borrowing Connection) throws -> View? {

@@ -53,7 +53,9 @@ public struct SensitiveLogsProbe: Probe {
     "secret|password|passwd|contraseña|token|api[_-]?key|authorization|cookie|credential|private[_-]?key"
   /// Heuristic: forms of well-known tokens, and a name of a secret with a value that is not masked.
   static let forms = [
-    #"(password|passwd|secret|token|api[_-]?key)["']?\s*[=:]\s*["']?[^\s"',;*<>{}\[\]…]{6,}"#,
+    // A value with a digit, quoted or not; and one that is written without spaces, unless it is a name itself.
+    #"(password|passwd|secret|token|api[_-]?key)["']?\s*[=:]\s*["']?(?=[^\s"',;]*[0-9])[^\s"',;*<>{}\[\]()…=:]{8,}"#,
+    #"(password|passwd|secret|token|api[_-]?key)=["']?(?!\w*(password|passwd|secret|token|key|none|null|true|false))[^\s"',;*<>{}\[\]()….=:]{6,}(?=[\s"',;&]|$)"#,
     #"(bearer|basic)\s+[a-z0-9._~+/=-]{16,}"#,
     #"\meyJ[a-z0-9_-]{8,}\.[a-z0-9_-]{8,}\."#,
     #"\m(AKIA|ASIA)[0-9A-Z]{16}\M"#,
@@ -140,7 +142,7 @@ public struct SensitiveLogsProbe: Probe {
     _ = try connection.query(
       """
       insert into public.support_webhooks (webhook_id, url, events, secret, headers)
-      values ($1, 'https://example.invalid/', '["session_started"]', $2,
+      values ($1::text, 'https://example.invalid/', '["session_started"]', $2::text,
         jsonb_build_object('Authorization', $2::text, 'nested', jsonb_build_array(jsonb_build_object('api_key', $2::text))))
       """, [mark, planted])
     let rows = try connection.query(

@@ -78,17 +78,27 @@ public struct InputValidationProbe: Probe {
   public static let name = "security.input-validation"
   public static let summary =
     "values that the database must refuse are refused, and their sound neighbours taken; rolled back"
-  public static let defects: [ProbeDefect] = [
-    ("support_troubleshooting_feedback", "support_troubleshooting_feedback_rating_check", "ratings"),
-    ("support_troubleshooting_sessions", "support_troubleshooting_sessions_status_check", "statuses"),
-    ("support_troubleshooting_sessions", "support_troubleshooting_sessions_current_step_check", "steps"),
-    ("support_webhooks", "support_webhooks_events_check", "events of webhooks"),
-    ("support_webhooks", "support_webhooks_url_check", "addresses of webhooks"),
-    ("support_troubleshooting_config", "support_troubleshooting_config_type_check", "types of settings"),
-    ("support_troubleshooting_config", "support_troubleshooting_config_value_check", "values of settings"),
-  ].map { table, constraint, what in
-    ProbeDefect("\(what) are not checked", sql: "alter table public.\(table) drop constraint \(constraint)")
-  }
+  public static let defects: [ProbeDefect] =
+    [
+      ("support_troubleshooting_sessions", "support_troubleshooting_sessions_status_check", "statuses"),
+      ("support_troubleshooting_sessions", "support_troubleshooting_sessions_current_step_check", "steps"),
+      ("support_webhooks", "support_webhooks_events_check", "events of webhooks"),
+      ("support_webhooks", "support_webhooks_url_check", "addresses of webhooks"),
+      ("support_troubleshooting_config", "support_troubleshooting_config_type_check", "types of settings"),
+      ("support_troubleshooting_config", "support_troubleshooting_config_value_check", "values of settings"),
+    ].map { table, constraint, what in
+      ProbeDefect("\(what) are not checked", sql: "alter table public.\(table) drop constraint \(constraint)")
+    } + [
+      // A rating is copied to its session, which checks it too.
+      ProbeDefect(
+        "ratings are not checked",
+        sql: """
+          alter table public.support_troubleshooting_feedback
+            drop constraint support_troubleshooting_feedback_rating_check;
+          alter table public.support_troubleshooting_sessions
+            drop constraint support_troubleshooting_sessions_satisfaction_check
+          """)
+    ]
 
   /// A statement with a place for a value, which is taken with one and refused with another.
   struct Trial: Sendable {
@@ -156,6 +166,8 @@ public struct InputValidationProbe: Probe {
         .insert("public.support_troubleshooting_sessions"),
         .update("public.support_troubleshooting_sessions"),
         .insert("public.support_troubleshooting_feedback"),
+        // Its trigger reads.
+        .select("public.support_troubleshooting_feedback"),
         .insert("public.support_webhooks"), .insert("public.support_troubleshooting_config"),
       ])
     return await question.answer(context.session) { connection in

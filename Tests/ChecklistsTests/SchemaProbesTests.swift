@@ -1,0 +1,213 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+import Timekeeping
+
+@testable import Checklists
+
+@Suite struct SchemaProbesTests {
+  @Test func `the list of indexes is what the five files make`() async throws {
+    try await ApplicationDatabase.with { database in
+      let rows = try await database.rows(
+        """
+        select t.relname, c.relname from pg_index as i
+        join pg_class as c on c.oid = i.indexrelid join pg_class as t on t.oid = i.indrelid
+        join pg_namespace as n on n.oid = t.relnamespace
+        where n.nspname = 'public' and not t.relispartition
+        """)
+      let made = Dictionary(grouping: rows, by: { $0[0] ?? "" }).mapValues { Set($0.compactMap { $0[1] }) }
+      #expect(made == SchemaCatalogue.indexes.mapValues { Set($0) })
+      #expect(SchemaCatalogue.indexes.values.allSatisfy { Set($0).count == $0.count })
+    }
+  }
+
+  @Test func `the list of views is what the five files make`() async throws {
+    try await ApplicationDatabase.with { database in
+      let rows = try await database.rows("select relname from pg_class where relkind = 'm' order by 1")
+      #expect(rows.map { $0[0] } == SchemaCatalogue.views.map(\.name).sorted())
+      #expect(SchemaCatalogue.views.allSatisfy { SchemaCatalogue.indexes[$0.name] == [$0.index] })
+    }
+  }
+
+  @Test func `the list of settings is what the seed inserts`() async throws {
+    try await ApplicationDatabase.with { database in
+      let rows = try await database.rows(
+        "select config_key, config_type, config_value from support_troubleshooting_config order by 1")
+      #expect(
+        rows
+          == InitialSetting.all.map { [$0.key, $0.type, $0.value] }.sorted { ($0[0] ?? "") < ($1[0] ?? "") })
+    }
+  }
+
+  /// On a database as the deployment leaves it; a unix socket has no TLS and crosses no network, and statistics are
+  /// young.
+  @Test func `a fresh database proves all but what cannot be seen yet`() async throws {
+    try await ApplicationDatabase.with { database in
+      for probe in connectionOnlyProbes {
+        let answer = try await ApplicationDatabase.ask(probe, database.settings)
+        let expected: ProbeState =
+          switch probe.name {
+          case "connection.tls", "network.reachable": .notApplicable
+          case "optimise.data": .unknown
+          default: .proved
+          }
+        #expect(answer.state == expected, "\(probe.name): \(answer)")
+      }
+    }
+  }
+
+  @Test func `a role without any right is told what to grant, and no probe goes wrong`() async throws {
+    try await ApplicationDatabase.with { database in
+      let role = "checklists_stranger"
+      try await database.execute(
+        """
+        do $$ begin create role \(role) login; exception when duplicate_object then null; end $$;
+        """)
+      for probe in connectionOnlyProbes {
+        let answer = try await ApplicationDatabase.ask(probe, database.settings(user: role))
+        // The catalogue and the connection are open to everybody.
+        let isOpen = [
+          "database.reachable", "environment.connection", "connection.tls", "network.reachable",
+          "rollback.stopped",
+          "matview.exists", "indexes.valid", "optimise.data",
+        ].contains(probe.name)
+        if isOpen {
+          #expect([.proved, .notApplicable, .unknown].contains(answer.state), "\(probe.name): \(answer)")
+        } else {
+          #expect(answer.state == .unknown, "\(probe.name): \(answer)")
+          #expect(answer.remedy?.contains("grant ") == true, "\(probe.name): \(answer)")
+        }
+      }
+    }
+  }
+
+  @Test func `the grants that are named are enough`() async throws {
+    try await ApplicationDatabase.with { database in
+      let role = "checklists_granted"
+      try await database.execute(
+        """
+        do $$ begin create role \(role) login; exception when duplicate_object then null; end $$;
+        """)
+      for probe in connectionOnlyProbes {
+        for _ in 0..<4 {
+          let answer = try await ApplicationDatabase.ask(probe, database.settings(user: role))
+          guard answer.state == .unknown, let remedy = answer.remedy, remedy.hasPrefix("grant ") else {
+            break
+          }
+          try await database.execute(remedy.replacing("to the role that asks", with: "to \(role)"))
+        }
+        let answer = try await ApplicationDatabase.ask(probe, database.settings(user: role))
+        let isYoung = probe.name == "optimise.data"
+        #expect([.proved, .notApplicable].contains(answer.state) || isYoung, "\(probe.name): \(answer)")
+      }
+      try await database.execute("drop owned by \(role)")
+    }
+  }
+
+  @Test func `a view that lags is proved within its age, as recorded`() async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        insert into support_troubleshooting_sessions (session_id, customer_email, problem_description)
+        values ('s', 'a@example.invalid', '');
+        create schema tsdb;
+        create table tsdb.job_runs (kind text, ended_at timestamptz, objects jsonb);
+        """)
+      let max = ["max": "1h"]
+      let unrecorded = try await ApplicationDatabase.ask(MatviewFreshProbe.self, max, database.settings)
+      #expect(unrecorded.state == .failed)
+      try await database.execute(
+        """
+        insert into tsdb.job_runs values ('refresh-views', now() - interval '30 min',
+          '[{"name": "public.mv_daily_troubleshooting_summary", "action": "refreshed concurrently"},
+            {"name": "public.mv_top_problems", "action": "refreshed"}]')
+        """)
+      let recorded = try await ApplicationDatabase.ask(MatviewFreshProbe.self, max, database.settings)
+      #expect(recorded.state == .proved, "\(recorded)")
+      #expect(recorded.observed.contains("1 difference, refreshed"), "\(recorded)")
+      try await database.execute("update tsdb.job_runs set ended_at = now() - interval '2 h'")
+      #expect(
+        try await ApplicationDatabase.ask(MatviewFreshProbe.self, max, database.settings).state == .failed)
+      try await database.execute("select refresh_troubleshooting_views()")
+      #expect(
+        try await ApplicationDatabase.ask(MatviewFreshProbe.self, max, database.settings).state == .proved)
+    }
+  }
+
+  @Test func `what differs is named by its key, and never by its value`() async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        select set_config('app.user', 'operator@example.invalid', false);
+        update support_troubleshooting_config set config_value = '987654' where config_key = 'default_timeout_minutes'
+        """)
+      for probe in [ConfigurationInitialProbe.self, ConfigurationAdjustedProbe.self] as [any Probe.Type] {
+        let answer = try await ApplicationDatabase.ask(probe, database.settings)
+        #expect(answer.state == .proved, "\(answer)")
+        #expect(answer.observed.contains("default_timeout_minutes"))
+        #expect(!"\(answer)".contains("987654") && !"\(answer)".contains("@"))
+      }
+    }
+  }
+
+  @Test func `errors before the deployment do not count`() async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        insert into support_troubleshooting_errors (error_type, error_message, severity, category, occurred_at)
+        values ('t', 'm', 'critical', 'database', now() - interval '1 hour')
+        """)
+      let before = UTCTime.now + -7200
+      let after = UTCTime.now + -60
+      let probe = LogsCriticalProbe.self
+      #expect(
+        try await ApplicationDatabase.ask(probe, database.settings, deploymentStart: before).state == .failed)
+      #expect(
+        try await ApplicationDatabase.ask(probe, database.settings, deploymentStart: after).state == .proved)
+      #expect(
+        try await ApplicationDatabase.ask(probe, ["since": "2h"], database.settings, deploymentStart: after)
+          .state == .failed)
+    }
+  }
+
+  @Test(arguments: [
+    "the password is wrong; token expired", "invalid password: expected at least eight characters",
+    "File \"auth.py\", line 3, in check_password: password=***",
+    "connect(password=self.password, token=None)",
+    "token = response.json()", "api_key: [redacted]", "https://example.invalid/path?id=12345678",
+  ])
+  func `texts that only speak of secrets are no secrets`(text: String) async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        insert into support_troubleshooting_errors (error_type, error_message, severity, category, stack_trace, metadata)
+        values ('t', '', 'low', 'validation', \(Quoting.literal(text)),
+          '{"token_count": 3, "note": "\\"secret\\": x", "password": "***"}');
+        insert into support_troubleshooting_sessions (session_id, customer_email, problem_description)
+        values ('s', 'a@example.invalid', 'he said "password": "x"')
+        """)
+      let answer = try await ApplicationDatabase.ask(SensitiveLogsProbe.self, database.settings)
+      #expect(answer.state == .proved, "\(answer)")
+    }
+  }
+
+  @Test(arguments: [
+    "password=hunterx", "PASSWORD: 'abc12345678'", "\"token\": \"0123456789abcdef\"", "api_key=zyxwvut&b=1",
+    "authorization: Bearer abcdefghijklmnopqrstuvwxyz", "AKIAABCDEFGHIJKLMNOP", "sk_live_abcdefghijklmnopqr",
+    "-----BEGIN RSA PRIVATE KEY-----", "postgresql://app:abc@db/app",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+  ])
+  func `what looks like a secret in a text is found`(text: String) async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        insert into support_troubleshooting_errors (error_type, error_message, severity, category, stack_trace)
+        values ('t', '', 'low', 'validation', \(Quoting.literal("before " + text + " after")))
+        """)
+      let answer = try await ApplicationDatabase.ask(SensitiveLogsProbe.self, database.settings)
+      #expect(answer.state == .failed, "\(answer)")
+      #expect(answer.observed.contains("1 with a text that looks like one"))
+    }
+  }
+}

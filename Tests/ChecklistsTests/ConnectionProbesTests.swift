@@ -77,6 +77,12 @@ import Testing
       }
       #expect(answer.state == .proved, "\(answer)")
       #expect(answer.observed.contains("TLSv1.") && answer.observed.contains("not checked (sslmode=require)"))
+      let encrypted = settings
+      let selftest = Selftest(probes: [ConnectionTLSProbe.self]) { _ in
+        ScratchDatabase(settings: encrypted) {}
+      }
+      let report = await selftest.run()
+      #expect(report.isPassed && report.results[0].before == .proved, "\(report.failures)")
       settings["sslmode"] = "disable"
       #expect(try await ApplicationDatabase.ask(ConnectionTLSProbe.self, settings).state == .failed)
       settings["sslmode"] = "verify-ca"
@@ -113,7 +119,8 @@ import Testing
       let busy = try await ApplicationDatabase.ask(RollbackStoppedProbe.self, database.settings)
       #expect(busy.state == .failed && busy.observed.hasPrefix("1 session"))
       try await database.execute(
-        "do $$ begin create role checklists_blind login; exception when duplicate_object then null; end $$")
+        "do $$ begin create role checklists_blind login; exception when duplicate_object or unique_violation then null; end $$"
+      )
       let blind = try await ApplicationDatabase.ask(
         RollbackStoppedProbe.self, database.settings(user: "checklists_blind"))
       #expect(blind.state == .unknown && blind.remedy?.contains("pg_read_all_stats") == true, "\(blind)")
@@ -130,7 +137,8 @@ import Testing
   @Test func `the application's role is asked for by name`() async throws {
     try await ApplicationDatabase.with { database in
       try await database.execute(
-        "do $$ begin create role checklists_app login; exception when duplicate_object then null; end $$")
+        "do $$ begin create role checklists_app login; exception when duplicate_object or unique_violation then null; end $$"
+      )
       let probe = DatabaseReachableProbe.self
       let before = try await ApplicationDatabase.ask(probe, ["role": "checklists_app"], database.settings)
       #expect(before.state == .failed && before.observed.contains("5 of its tables"), "\(before)")

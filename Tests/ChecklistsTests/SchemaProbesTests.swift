@@ -62,7 +62,7 @@ import Timekeeping
       let role = "checklists_stranger"
       try await database.execute(
         """
-        do $$ begin create role \(role) login; exception when duplicate_object then null; end $$;
+        do $$ begin create role \(role) login; exception when duplicate_object or unique_violation then null; end $$;
         """)
       for probe in connectionOnlyProbes {
         let answer = try await ApplicationDatabase.ask(probe, database.settings(user: role))
@@ -87,7 +87,7 @@ import Timekeeping
       let role = "checklists_granted"
       try await database.execute(
         """
-        do $$ begin create role \(role) login; exception when duplicate_object then null; end $$;
+        do $$ begin create role \(role) login; exception when duplicate_object or unique_violation then null; end $$;
         """)
       for probe in connectionOnlyProbes {
         for _ in 0..<4 {
@@ -208,6 +208,41 @@ import Timekeeping
       let answer = try await ApplicationDatabase.ask(SensitiveLogsProbe.self, database.settings)
       #expect(answer.state == .failed, "\(answer)")
       #expect(answer.observed.contains("1 with a text that looks like one"))
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `what customers, operators and webhooks wrote stands in no answer`(isBroken: Bool) async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        """
+        select set_config('app.user', 'planted-operator', false);
+        insert into support_troubleshooting_sessions
+          (session_id, customer_email, customer_name, problem_description, detected_problem_id)
+        values ('planted-session', 'planted@example.invalid', 'planted-name', 'planted-text', 'planted-problem');
+        insert into support_webhooks (webhook_id, url, events, secret)
+        values ('planted-webhook', 'https://planted.invalid/', '["planted-event"]', 'planted-secret');
+        insert into support_troubleshooting_errors (error_type, error_message, severity, category, metadata)
+        values ('planted-type', 'planted-message', 'critical', 'unknown', '{"password": "planted-password"}');
+        update support_troubleshooting_config set config_value = '["email", "planted-channel"]'
+        where config_key = 'notification_channels';
+        """)
+      if isBroken {
+        try await database.execute(
+          """
+          alter table support_webhooks drop constraint support_webhooks_url_check;
+          update support_webhooks set url = 'planted-url';
+          alter table support_troubleshooting_config drop constraint support_troubleshooting_config_value_check;
+          update support_troubleshooting_config set config_value = 'planted-value';
+          """)
+      }
+      var failed = 0
+      for probe in connectionOnlyProbes {
+        let answer = try await ApplicationDatabase.ask(probe, database.settings)
+        #expect(!"\(answer)".contains("planted-") && !"\(answer)".contains("@"), "\(probe.name): \(answer)")
+        if answer.state == .failed { failed += 1 }
+      }
+      #expect(failed >= 5)
     }
   }
 }

@@ -100,6 +100,36 @@ let connectionOnlyProbes: [any Probe.Type] =
     #expect(report.results.contains { $0.control == "defect" })
   }
 
+  /// Not a superuser: the role that a project's databases belong to.
+  @Test func `an ordinary owner of the scratch databases can break them all`() async throws {
+    let selftest = Selftest(probes: connectionOnlyProbes) { kind in
+      let database = try await ApplicationDatabase.make(kind)
+      try await database.execute(
+        """
+        do $$ begin create role checklists_owner login; exception when duplicate_object or unique_violation then null; end $$;
+        alter database \(database.name) owner to checklists_owner;
+        do $$ declare v_name text; begin
+          for v_name in
+            select format('alter %s public.%I owner to checklists_owner',
+              case relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end, relname)
+            from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm')
+            union all
+            select format('alter function %s owner to checklists_owner', oid::regprocedure)
+            from pg_proc where pronamespace = 'public'::regnamespace
+          loop execute v_name; end loop;
+        end $$
+        """)
+      return ScratchDatabase(settings: database.settings(user: "checklists_owner")) {
+        try? await database.drop()
+      }
+    }
+    let report = await selftest.run()
+    for failure in report.failures {
+      Issue.record("\(failure.probe), \(failure.defect ?? failure.control): \(failure.problem ?? "")")
+    }
+    #expect(report.isPassed)
+  }
+
   @Test func `probes have names of two parts, each once, and say what they look at`() {
     let names = connectionOnlyProbes.map { $0.name }
     #expect(Set(names).count == names.count)

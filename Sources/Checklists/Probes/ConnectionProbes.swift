@@ -13,7 +13,7 @@ public enum ConnectionProbes {
     ConnectionTLSProbe.self, RollbackStoppedProbe.self,
   ]
 
-  /// Of every session that tsdb opens.
+  /// The name of every session that tsdb opens, alone or before a space.
   static let applicationPrefix = "tsdb"
 
   /// A directory in which no server can listen.
@@ -393,7 +393,7 @@ public struct RollbackStoppedProbe: Probe {
           (select count(*) from pg_prepared_xacts where database = current_database()),
           format('grant pg_read_all_stats to %I', current_user)
         from (
-          select backend_type, pid = pg_backend_pid() or starts_with(application_name, $1) as is_own
+          select backend_type, pid = pg_backend_pid() or application_name = $1 or starts_with(application_name, $1 || ' ') as is_own
           from pg_stat_activity where datname = current_database()
         ) as a
         """, [ConnectionProbes.applicationPrefix])

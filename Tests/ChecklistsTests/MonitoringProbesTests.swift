@@ -54,7 +54,8 @@ import Timekeeping
       try await database.execute(ApplicationDatabase.customers)
       for (name, told) in [
         ("sessions.created", "30 sessions, of which 0 without a problem, 0 without a title, 0 without steps"),
-        ("resolution.rate", "30 sessions, 50 % resolved"), ("feedback.received", "30 opinions, on average 4, 100 %"),
+        ("resolution.rate", "30 sessions, 50 % resolved"),
+        ("feedback.received", "30 opinions, on average 4, 100 %"),
         ("metrics.weekly", "30 sessions in 28 days, 15 resolved"),
         ("problems.common", "1 problem of 30 sessions; the most frequent, …, has 30"),
         ("notifications.sent", "1 pending"), ("logs.collected", "newest error: 20"),

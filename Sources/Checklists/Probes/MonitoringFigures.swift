@@ -4,7 +4,8 @@ import Timekeeping
 /// What went wrong since the deployment, against the day before.
 struct ErrorMetricsProbe: Probe {
   static let name = "metrics.errors"
-  static let summary = "whether errors and failures since the deployment are no more than the hours before had"
+  static let summary =
+    "whether errors and failures since the deployment are no more than the hours before had"
   static let defects = [
     ProbeDefect(
       "critical errors arrive",
@@ -51,7 +52,8 @@ struct ErrorMetricsProbe: Probe {
     let window = MonitoringWindow(context, hours: 1)
     let allowance = allowance
     return await SmokeTransaction(context, isFrozen: true).answer(
-      asked: "errors and failures \(window.words), against the day before; one of each counted and rolled back"
+      asked:
+        "errors and failures \(window.words), against the day before; one of each counted and rolled back"
     ) { connection in
       let start = window.start.description
       let now = try Self.read(from: start, to: "infinity", on: connection)
@@ -67,10 +69,12 @@ struct ErrorMetricsProbe: Probe {
       for (name, (count, earlier)) in zip(Self.names, zip(now, before)) {
         let expected = Double(earlier) * Double(window.seconds) / 86_400
         guard Double(count) <= 2 * expected + Double(allowance) else {
-          throw SmokeFailure("\(count) \(name) \(window.words), where the day before would give \(Int(expected))")
+          throw SmokeFailure(
+            "\(count) \(name) \(window.words), where the day before would give \(Int(expected))")
         }
       }
-      return "\(words), none critical; the day before had \(before[..<4].map(String.init).joined(separator: ", "))"
+      return
+        "\(words), none critical; the day before had \(before[..<4].map(String.init).joined(separator: ", "))"
     }
   }
 
@@ -207,7 +211,8 @@ struct ResolutionRateProbe: Probe {
 
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     await SmokeTransaction(context, isFrozen: true).answer(
-      asked: "get_troubleshooting_stats of the last day and the week before; two sessions counted and rolled back"
+      asked:
+        "get_troubleshooting_stats of the last day and the week before; two sessions counted and rolled back"
     ) { connection in
       let query = """
         select total_sessions, resolved_sessions, resolution_rate

@@ -14,7 +14,8 @@ struct PerformanceMetricsProbe: Probe {
           (avg_value numeric, min_value numeric, max_value numeric, p95_value numeric, sample_count bigint)
           language sql as 'select 1::numeric, 1::numeric, 1::numeric, 1::numeric, 1::bigint'
         """),
-    ProbeDefect("measurements are not kept", sql: "drop table public.support_troubleshooting_performance_metrics"),
+    ProbeDefect(
+      "measurements are not kept", sql: "drop table public.support_troubleshooting_performance_metrics"),
   ]
 
   init(arguments: [String: String]) throws(ChecklistError) {
@@ -76,7 +77,7 @@ struct PerformanceMetricsProbe: Probe {
         """)
       try connection.execute("release savepoint tsdb_statements")
       return "\(MonitoringText.counted(slow.integer(0, 0) ?? 0, "statement")) slower than a second on average"
-    } catch where error.origin == .server {
+    } catch  where error.origin == .server {
       // Not preloaded, an older version of the extension, or no right to look.
       try connection.execute("rollback to savepoint tsdb_statements; release savepoint tsdb_statements")
       return "slow statements cannot be read (\(error.sqlState))"
@@ -122,8 +123,11 @@ struct FeedbackReceivedProbe: Probe {
       guard after.rowCount == 1, after.integer(0, 0) == count + 1,
         after.integer(0, 3) == (before.integer(0, 3) ?? 0) + 1
       else { throw SmokeFailure("an opinion that was just given is not counted") }
-      guard count > 0 else { return "a probe's opinion was counted and rolled back; no opinion today (no data yet)" }
-      return "today \(MonitoringText.counted(count, "opinion")), on average \(MonitoringText.rate(before[0, 1])), "
+      guard count > 0 else {
+        return "a probe's opinion was counted and rolled back; no opinion today (no data yet)"
+      }
+      return
+        "today \(MonitoringText.counted(count, "opinion")), on average \(MonitoringText.rate(before[0, 1])), "
         + "\(MonitoringText.rate(before[0, 2])) % found it helpful"
     }
   }
@@ -155,7 +159,8 @@ struct WeeklyMetricsProbe: Probe {
 
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     await SmokeTransaction(context, isFrozen: true).answer(
-      asked: "get_troubleshooting_metrics_by_period by day and week of 28 days; two sessions counted and rolled back"
+      asked:
+        "get_troubleshooting_metrics_by_period by day and week of 28 days; two sessions counted and rolled back"
     ) { connection in
       let scene = SmokeScene()
       let own = try Self.counts(on: connection)
@@ -204,9 +209,11 @@ struct WeeklyMetricsProbe: Probe {
 /// What customers have problems with.
 struct CommonProblemsProbe: Probe {
   static let name = "problems.common"
-  static let summary = "whether the view of the most frequent problems is filled, and shows a problem when refreshed"
+  static let summary =
+    "whether the view of the most frequent problems is filled, and shows a problem when refreshed"
   static let defects = [
-    ProbeDefect("the view is not populated", sql: "refresh materialized view public.mv_top_problems with no data"),
+    ProbeDefect(
+      "the view is not populated", sql: "refresh materialized view public.mv_top_problems with no data"),
     ProbeDefect(
       "the refresh leaves the view out",
       sql: """
@@ -252,7 +259,8 @@ struct CommonProblemsProbe: Probe {
       guard let problems = view.integer(0, 0), problems > 0 else {
         return "a probe's problem came with the refresh and was rolled back; no problem yet (no data yet)"
       }
-      return "\(MonitoringText.counted(problems, "problem")) of \(view.text(0, 1)) sessions; the most frequent, "
+      return
+        "\(MonitoringText.counted(problems, "problem")) of \(view.text(0, 1)) sessions; the most frequent, "
         + "\(SmokeTransaction.readable(view.text(0, 3))), has \(view.text(0, 2))"
     }
   }

@@ -32,7 +32,8 @@ struct NotificationsSentProbe: Probe {
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     let window = MonitoringWindow(context, hours: 24)
     return await SmokeTransaction(context).answer(
-      asked: "a notification stored, marked as sent and read back (rolled back); those \(window.words) by status"
+      asked:
+        "a notification stored, marked as sent and read back (rolled back); those \(window.words) by status"
     ) { connection in
       let real = try connection.query(
         """

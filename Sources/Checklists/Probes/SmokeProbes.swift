@@ -43,7 +43,8 @@ struct SmokeStatementsProbe: Probe {
       let tickets = try SmokeTickets.check(run.scene, on: connection)
       try run.run(Array(statements[split...]), on: connection)
       try run.requireSuccess()
-      return "\(run.done) statements and \(run.functions.count) functions as expected; \(tickets); rolled back"
+      return
+        "\(run.done) statements and \(run.functions.count) functions as expected; \(tickets); rolled back"
     }
   }
 }
@@ -112,12 +113,14 @@ struct SmokeAPIProbe: Probe {
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     let endpoints = SmokeStatement.Endpoint.allCases
     return await SmokeTransaction(context).answer(
-      asked: "the statements behind the endpoints \(endpoints.map(\.rawValue).joined(separator: ", ")), rolled back"
+      asked:
+        "the statements behind the endpoints \(endpoints.map(\.rawValue).joined(separator: ", ")), rolled back"
     ) { connection in
       var run = SmokeRun()
       try run.run(SmokeStatements.all.filter { $0.endpoint != nil }, on: connection)
       try run.requireSuccess()
-      return "\(run.done) statements of \(endpoints.count) endpoints as expected; HTTP was not asked; rolled back"
+      return
+        "\(run.done) statements of \(endpoints.count) endpoints as expected; HTTP was not asked; rolled back"
     }
   }
 }

@@ -4,7 +4,8 @@ import Timekeeping
 /// After a rollback: what is asked after a deployment, once more.
 struct RollbackServicesProbe: Probe {
   static let name = "rollback.services"
-  static let summary = "whether the application's statements, views and figures work after going back, without critical errors"
+  static let summary =
+    "whether the application's statements, views and figures work after going back, without critical errors"
   static let defects = [
     ProbeDefect("a view is gone", sql: "drop view public.vw_troubleshooting_realtime_metrics"),
     ProbeDefect(
@@ -33,11 +34,13 @@ struct RollbackServicesProbe: Probe {
            and relname in ('mv_daily_troubleshooting_summary', 'mv_top_problems', 'mv_feedback_summary')
         """)
       guard views.integer(0, 0) == 3 else {
-        throw SmokeFailure("\(views.text(0, 0)) of 3 materialized views are there", remedy: "tsdb migrate verify")
+        throw SmokeFailure(
+          "\(views.text(0, 0)) of 3 materialized views are there", remedy: "tsdb migrate verify")
       }
       guard views.integer(0, 1) == 0 else {
         throw SmokeFailure(
-          "\(views.text(0, 1)) of 3 materialized views are not populated", remedy: "tsdb maintain run refresh_views")
+          "\(views.text(0, 1)) of 3 materialized views are not populated",
+          remedy: "tsdb maintain run refresh_views")
       }
       let critical = try connection.query(
         """

@@ -107,7 +107,8 @@ struct SmokeStepProbe: Probe {
         "select count(*) from public.support_troubleshooting_attempts where session_id = $1 and success",
         [scene.session])
       guard attempts.integer(0, 0) == 2 else { throw SmokeFailure("the attempts were not stored") }
-      return "started, in_progress, resolved; resolved_at and \(Self.age) seconds set; 2 attempts; rolled back"
+      return
+        "started, in_progress, resolved; resolved_at and \(Self.age) seconds set; 2 attempts; rolled back"
     }
   }
 }
@@ -115,7 +116,8 @@ struct SmokeStepProbe: Probe {
 /// A customer's opinion.
 struct SmokeFeedbackProbe: Probe {
   static let name = "smoke.feedback"
-  static let summary = "whether feedback is stored, the newest is read, counted by problem, and a rating of 6 refused"
+  static let summary =
+    "whether feedback is stored, the newest is read, counted by problem, and a rating of 6 refused"
   static let defects = [
     ProbeDefect(
       "a rating of 6 is accepted",
@@ -140,7 +142,8 @@ struct SmokeFeedbackProbe: Probe {
 
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     await SmokeTransaction(context).answer(
-      asked: "two opinions on a session, the newest of them, get_feedback_by_problem, a rating of 6; rolled back"
+      asked:
+        "two opinions on a session, the newest of them, get_feedback_by_problem, a rating of 6; rolled back"
     ) { connection in
       let scene = SmokeScene()
       try scene.insertSession(on: connection)
@@ -156,7 +159,9 @@ struct SmokeFeedbackProbe: Probe {
       let score = try connection.query(
         "select customer_satisfaction_score from public.support_troubleshooting_sessions where session_id = $1",
         [scene.session])
-      guard score.integer(0, 0) == 5 else { throw SmokeFailure("the session does not carry the newest rating") }
+      guard score.integer(0, 0) == 5 else {
+        throw SmokeFailure("the session does not carry the newest rating")
+      }
       let byProblem = try connection.query(
         """
         select total_feedback, average_rating, helpful_percentage, resolution_rate
@@ -166,10 +171,12 @@ struct SmokeFeedbackProbe: Probe {
       guard byProblem == [["2", "3.5", "50", "0"]] else {
         throw SmokeFailure("get_feedback_by_problem does not count the two opinions")
       }
+      // Older than the others: the copy of the newest to the session must not be what refuses it.
       try scene.expectRefusal(of: "a rating of 6", with: ["23514"], on: connection) {
-        try scene.insertFeedback(rating: 6, isHelpful: nil, on: $0)
+        try scene.insertFeedback(rating: 6, isHelpful: nil, age: .seconds(120), on: $0)
       }
-      return "stored twice, the newest read, counted by problem, copied to the session; 6 refused; rolled back"
+      return
+        "stored twice, the newest read, counted by problem, copied to the session; 6 refused; rolled back"
     }
   }
 }

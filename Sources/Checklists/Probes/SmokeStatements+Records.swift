@@ -171,7 +171,8 @@ extension SmokeStatements {
   /// Last, because they lock what others read or refresh: the rollback follows at once.
   static let maintenance: [SmokeStatement] = [
     SmokeStatement(
-      what: "retention", sql: "select deleted_count from public.cleanup_old_troubleshooting_data(365000, false)",
+      what: "retention",
+      sql: "select deleted_count from public.cleanup_old_troubleshooting_data(365000, false)",
       expected: .rows(4), functions: ["cleanup_old_troubleshooting_data"]),
     SmokeStatement(
       what: "expire the cache", sql: "select public.cleanup_expired_cache()", expected: .some,

@@ -1,6 +1,7 @@
 /// The statements of the application, in an order in which each finds what it needs.
 enum SmokeStatements {
-  static let all = sessions + feedback + webhooks + notifications + predictions + records + figures + maintenance
+  static let all =
+    sessions + feedback + webhooks + notifications + predictions + records + figures + maintenance
 
   /// Those behind an endpoint; sessions come with all of them.
   static func behind(_ endpoint: SmokeStatement.Endpoint) -> [SmokeStatement] {
@@ -24,7 +25,9 @@ enum SmokeStatements {
         on conflict (session_id) do update
           set status = excluded.status, total_steps = excluded.total_steps, metadata = excluded.metadata
         """,
-      parameters: [":other", ":email", ":word", ":problem", #"{"detection_method": "tsdb", "confidence": 1}"#]),
+      parameters: [
+        ":other", ":email", ":word", ":problem", #"{"detection_method": "tsdb", "confidence": 1}"#,
+      ]),
     SmokeStatement(
       what: "send an empty name and an empty description", sql: SmokeScene.basicInsert,
       parameters: [":key", ":email", "", ":problem"]),

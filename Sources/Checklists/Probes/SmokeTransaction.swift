@@ -50,7 +50,9 @@ struct SmokeTransaction: Sendable {
       do {
         return try await run(body)
       } catch let error as PostgresError where error.isRetryableConflict || error.isLockTimeout {
-        guard attempt < Self.attempts, !Task.isCancelled else { return await Self.answer(error, asked, context) }
+        guard attempt < Self.attempts, !Task.isCancelled else {
+          return await Self.answer(error, asked, context)
+        }
         try? await Task.sleep(for: .milliseconds(200 * attempt))
       } catch {
         return await Self.answer(error, asked, context)
@@ -134,7 +136,8 @@ extension SmokeTransaction {
     if isObstacle(error) {
       return ProbeAnswer(
         .unknown, asked: asked, observed: observed,
-        remedy: error.isLockTimeout || error.isRetryableConflict ? "try again when the other work has ended" : nil)
+        remedy: error.isLockTimeout || error.isRetryableConflict
+          ? "try again when the other work has ended" : nil)
     }
     return ProbeAnswer(.failed, asked: asked, observed: observed)
   }

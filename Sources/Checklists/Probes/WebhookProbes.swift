@@ -19,7 +19,8 @@ enum WebhookFacts {
 /// Calls of webhooks since the deployment.
 struct WebhooksFiredProbe: Probe {
   static let name = "webhooks.fired"
-  static let summary = "whether calls of enabled webhooks were recorded since the deployment; absence proves nothing"
+  static let summary =
+    "whether calls of enabled webhooks were recorded since the deployment; absence proves nothing"
   static let defects = [
     ProbeDefect("calls are not kept", sql: "drop table public.support_webhook_events cascade"),
     ProbeDefect(
@@ -52,7 +53,8 @@ struct WebhooksFiredProbe: Probe {
       try WebhookFacts.checkRecording(on: connection)
       guard numbers[0] > 0 else {
         return ProbeAnswer(
-          .notApplicable, asked: asked, observed: "no webhook is enabled; a probe's call was recorded and rolled back")
+          .notApplicable, asked: asked,
+          observed: "no webhook is enabled; a probe's call was recorded and rolled back")
       }
       guard numbers[1] > 0 else {
         return ProbeAnswer(
@@ -84,9 +86,9 @@ struct WebhooksWorkingProbe: Probe {
         values ('tsdb-defect', 'https://example.invalid/', '["session_started"]'),
           ('tsdb-sound', 'https://example.invalid/', '["session_started"]');
         insert into public.support_webhook_events (webhook_id, event_type, payload, success)
-        select 'tsdb-defect', 'session_started', '{}', false from generate_series(1, 3)
+        select 'tsdb-defect', 'session_started', '{}'::jsonb, false from generate_series(1, 3)
         union all
-        select 'tsdb-sound', 'session_started', '{}', true from generate_series(1, 3)
+        select 'tsdb-sound', 'session_started', '{}'::jsonb, true from generate_series(1, 3)
         """),
   ]
 
@@ -107,7 +109,8 @@ struct WebhooksWorkingProbe: Probe {
       try WebhookFacts.checkRecording(on: connection)
       guard numbers[0] > 0 else {
         return ProbeAnswer(
-          .notApplicable, asked: asked, observed: "no webhook is enabled; a probe's call was counted and rolled back")
+          .notApplicable, asked: asked,
+          observed: "no webhook is enabled; a probe's call was counted and rolled back")
       }
       guard numbers[2] == 0 else {
         throw SmokeFailure(

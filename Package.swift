@@ -126,7 +126,7 @@ let package = Package(
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "LocalServer", "Migrations", "Backups", "Maintenance", "Checklists", "Archive",
+        "Postgres", "Catalog", "Digests", "LocalServer", "Migrations", "Backups", "Maintenance", "Checklists", "Archive",
         "Compression", "Processes", "Timekeeping",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),

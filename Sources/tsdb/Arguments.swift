@@ -39,11 +39,27 @@ enum Arguments {
     return holdsPassword
   }
 
-  /// `text` without what looks like a connection string among `arguments`, for messages about arguments that
-  /// stand in the wrong place: it may hold a password.
+  /// Overwrites the value of `--email` in the memory that `ps` reads.
+  static func hideEmail() {
+    let option = "--email"
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = CommandLine.unsafeArgv[index] else { continue }
+      let text = String(cString: argument)
+      if text.hasPrefix(option + "=") {
+        overwrite(argument + option.utf8.count + 1)
+      } else if text == option, index + 1 < Int(CommandLine.argc),
+        let value = CommandLine.unsafeArgv[index + 1]
+      {
+        overwrite(value)
+      }
+    }
+  }
+
+  /// `text` without what looks like a connection string or an address among `arguments`, for messages about arguments that
+  /// stand in the wrong place: it may hold a password, or be somebody's.
   static func hidingConnections(in text: String, given arguments: [String]) -> String {
     arguments
-      .filter { $0.contains("://") || $0.contains("password=") }
+      .filter { $0.contains("://") || $0.contains("password=") || $0.contains("@") }
       .sorted { $0.count > $1.count }
       .reduce(text) { $0.replacing($1, with: "…") }
   }

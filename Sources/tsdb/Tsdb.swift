@@ -32,7 +32,7 @@ struct Tsdb: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
-      ScheduleGroup.self, CheckCommand.self, ServerGroup.self,
+      ScheduleGroup.self, CheckCommand.self, EraseCommand.self, ServerGroup.self,
     ])
 }
 
@@ -42,6 +42,7 @@ enum Main {
     // Copied before the originals are overwritten.
     let given = Array(CommandLine.arguments.dropFirst())
     let holdsPassword = Arguments.hideDatabaseURL()
+    Arguments.hideEmail()
     let task = Task { await run(given, warnOfPassword: holdsPassword) }
     let signals = Signals(cancelling: task)
     let status = await task.value

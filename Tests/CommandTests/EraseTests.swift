@@ -57,9 +57,9 @@ import Testing
     values ('w', 'x', '{"email": "ana.lopez+x@customers.example", "n": 1}', true, 'ok ana.lopez+x@customers.example');
     update support_troubleshooting_config set updated_by = 'ana.lopez+x@customers.example'
       where config_key = 'default_timeout_minutes';
-    set app.user = 'ana.lopez+x@customers.example';
+    select set_config('app.user', 'ana.lopez+x@customers.example', false);
     update support_troubleshooting_sessions set customer_name = 'Ana L.' where session_id = 'mine-2';
-    reset app.user;
+    select set_config('app.user', '', false);
     select refresh_troubleshooting_views()
     """#
 

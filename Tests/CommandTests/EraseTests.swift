@@ -254,7 +254,9 @@ import Testing
         try await run("erase --email-file -", database, input: Self.address).expect(
           64, "needs to be confirmed")
         try await run("erase", database).expect(64)
-        try await run("erase stray@customers.example", database).expect(64)
+        let stray = try await run("erase stray@customers.example", database)
+        stray.expect(64)
+        #expect(!stray.standardError.contains("stray@"))
       }
     }
   }
@@ -272,6 +274,11 @@ import Testing
         #expect(!String(decoding: line, as: UTF8.self).contains("Lopez"))
         running.send(signal: SIGKILL)
         _ = try await running.finish()
+        // Its server process would wait on for the lock.
+        _ = try await database.rows(
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+            + " and application_name = 'tsdb erase'")
+        try await waitForEnd(database)
       }
       try await database.execute("rollback")
     }

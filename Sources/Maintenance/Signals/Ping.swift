@@ -1,16 +1,6 @@
 import FoundationEssentials
 import Processes
-import Synchronization
-import SystemPackage
 import Timekeeping
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Tells a monitor on the web, in the manner of healthchecks.io, that a run begins and how it ended, so that somebody
 /// notices when none comes.
@@ -52,9 +42,8 @@ public struct Ping: Sendable {
   private let url: String
   /// What pairs the two ends of a run.
   private let runID: String
-  private let curl: FilePath?
-  /// `NAME=value` each: what tells curl of proxies and certificates.
-  private let environment: [String]
+  /// nil where it is not installed.
+  private let curl: CurlProgram?
   fileprivate let timeout: Duration
 
   /// - Parameters:
@@ -73,12 +62,7 @@ public struct Ping: Sendable {
     self.url = url
     self.timeout = timeout
     runID = UUID().uuidString.lowercased()
-    curl = Self.find("curl", environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")
-    let passed = [
-      "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
-      "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
-    ]
-    self.environment = passed.compactMap { name in environment[name].map { "\(name)=\($0)" } }
+    curl = CurlProgram(environment: environment)
   }
 
   /// Tells the monitor; takes at most the timeout, less when the task is cancelled, and never throws.
@@ -104,27 +88,9 @@ public struct Ping: Sendable {
   }
 
   private func once(
-    _ curl: FilePath, _ signal: Signal, body: String, within limit: Duration
+    _ curl: CurlProgram, _ signal: Signal, body: String, within limit: Duration
   ) async -> (Outcome, isWorthRepeating: Bool) {
-    let program = ChildProcess(
-      executable: curl, arguments: ["-q", "--config", "-"], environment: environment)
-    let config = Array(configuration(signal, body: body, within: limit).utf8)
-    let ending = Ending()
-    let killer = Task {
-      // Beyond curl's own limit, which does not hold for every resolver of names.
-      try await Task.sleep(for: limit + .milliseconds(100))
-      ending.kill()
-    }
-    defer { killer.cancel() }
-    let result = await withTaskCancellationHandler {
-      try? await BlockingThread.run {
-        let result = try program.run(input: config) { ending.started($0) }
-        ending.ended()
-        return result
-      }
-    } onCancel: {
-      ending.kill()
-    }
+    let result = await curl.run(configuration(signal, body: body, within: limit), within: limit)
     guard let result else { return (.failed("the program \"curl\" cannot be started"), false) }
     return Self.outcome(status: result.exitStatus, code: Int(result.output) ?? 0)
   }
@@ -145,17 +111,15 @@ public struct Ping: Sendable {
 
   /// What curl reads from its standard input, where nobody else can read it.
   func configuration(_ signal: Signal, body: String, within limit: Duration) -> String {
-    let milliseconds = max(1, limit.wholeMilliseconds)
-    let thousandths = String(1000 + milliseconds % 1000).dropFirst()
     var lines = [
-      "url = \(Self.quoted(address(signal)))", "silent", "globoff", "output = \"/dev/null\"",
-      "write-out = \"%{http_code}\"", "max-time = \(milliseconds / 1000).\(thousandths)",
+      "url = \(CurlProgram.quoted(address(signal)))", "silent", "globoff", "output = \"/dev/null\"",
+      "write-out = \"%{http_code}\"", "max-time = \(CurlProgram.seconds(limit))",
       "proto = \"=http,https\"", "user-agent = \"tsdb\"",
     ]
     if signal != .start {
       lines += [
         "header = \"Content-Type: text/plain; charset=utf-8\"",
-        "data-raw = \(Self.quoted(Self.cut(body)))",
+        "data-raw = \(CurlProgram.quoted(Self.cut(body)))",
       ]
     }
     return lines.joined(separator: "\n") + "\n"
@@ -169,24 +133,6 @@ public struct Ping: Sendable {
     return "\(base)/\(signal.path)?\(query.isEmpty ? "" : "\(query)&")rid=\(runID)"
   }
 
-  /// Source: curl(1), "--config": within double quotes these escapes, and everything else as it is.
-  static func quoted(_ text: String) -> String {
-    var result = String.UnicodeScalarView("\"".unicodeScalars)
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\\": result.append(contentsOf: "\\\\".unicodeScalars)
-      case "\"": result.append(contentsOf: "\\\"".unicodeScalars)
-      case "\n": result.append(contentsOf: "\\n".unicodeScalars)
-      case "\r": result.append(contentsOf: "\\r".unicodeScalars)
-      case "\t": result.append(contentsOf: "\\t".unicodeScalars)
-      case "\0": continue
-      default: result.append(scalar)
-      }
-    }
-    result.append("\"")
-    return String(result)
-  }
-
   static func cut(_ body: String) -> String {
     guard body.utf8.count > bodyLimit else { return body }
     var bytes = Array(body.utf8.prefix(bodyLimit))
@@ -195,41 +141,7 @@ public struct Ping: Sendable {
     if let last = bytes.last, last >= 0xC0 { bytes.removeLast() }
     return String(decoding: bytes, as: UTF8.self)
   }
-
-  private static func find(_ name: String, _ path: String) -> FilePath? {
-    path.split(separator: ":").lazy.map { FilePath(String($0)).appending(name) }
-      .first { $0.isAbsolute && access($0.string, X_OK) == 0 }
-  }
-
-  /// A child process that can be ended from elsewhere, as long as it is ours.
-  private final class Ending: Sendable {
-    private struct State {
-      var pid: pid_t?
-      var isKilled = false
-    }
-    private let state = Mutex(State())
-
-    func started(_ pid: pid_t) {
-      state.withLock { state in
-        state.pid = pid
-        if state.isKilled { _ = Self.end(pid) }
-      }
-    }
-
-    func ended() { state.withLock { $0.pid = nil } }
-
-    func kill() {
-      state.withLock { state in
-        state.isKilled = true
-        if let pid = state.pid { _ = Self.end(pid) }
-      }
-    }
-
-    private static func end(_ pid: pid_t) -> Int32 { systemKill(pid, SIGKILL) }
-  }
 }
-
-private func systemKill(_ pid: pid_t, _ signal: Int32) -> Int32 { kill(pid, signal) }
 
 extension Ping: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   public var description: String { "a ping" }

@@ -24,7 +24,10 @@ public struct ReplacedFile: Sendable, Equatable {
   ///
   /// Written beside it under a name that begins with a dot, synced, and renamed over it.
   /// - Throws: ``MaintenanceError`` that names the file; the old contents stay.
-  public func write(_ contents: String) throws(MaintenanceError) {
+  public func write(_ contents: String) throws(MaintenanceError) { try write(Array(contents.utf8)) }
+
+  /// As ``write(_:)``, of bytes in any encoding.
+  public func write(_ contents: [UInt8]) throws(MaintenanceError) {
     let directory = path.removingLastComponent()
     guard let name = path.lastComponent?.string else {
       throw MaintenanceError(.invalidInput, "\"\(path)\" is not the name of a file")
@@ -38,7 +41,7 @@ public struct ReplacedFile: Sendable, Equatable {
         permissions: FilePermissions(rawValue: CModeT(mode)))
       do {
         try file.closeAfter {
-          try file.writeAll(contents.utf8)
+          try file.writeAll(contents)
           guard fchmod(file.rawValue, mode_t(mode)) == 0, fsync(file.rawValue) == 0 else {
             throw Errno(rawValue: errno)
           }

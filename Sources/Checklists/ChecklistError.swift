@@ -19,14 +19,18 @@ public struct ChecklistError: Error, Sendable, Equatable {
   public let location: String?
   public let detail: String?
   public let hint: String?
+  /// The line at fault, and a second one with a caret below the place.
+  public let excerpt: String?
 
   public init(
-    _ kind: Kind, _ message: String, location: String? = nil, detail: String? = nil, hint: String? = nil
+    _ kind: Kind, _ message: String, location: String? = nil, detail: String? = nil, hint: String? = nil,
+    excerpt: String? = nil
   ) {
     self.kind = kind
     self.message = message
     self.location = location
     self.detail = detail
     self.hint = hint
+    self.excerpt = excerpt
   }
 }

@@ -207,6 +207,7 @@ let package = Package(
         "Checklists", "Postgres", "Timekeeping", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
+      exclude: ["Fixtures"],
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(

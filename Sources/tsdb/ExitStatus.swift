@@ -1,6 +1,7 @@
 import Archive
 import ArgumentParser
 import Backups
+import Checklists
 import LocalServer
 import Maintenance
 import Migrations
@@ -35,6 +36,14 @@ enum ExitStatus: Int32 {
         case .interrupted: .interrupted
         }
     case let error as MaintenanceError:
+      self =
+        switch error.kind {
+        case .invalidInput: .usage
+        case .failed: .failed
+        case .tryAgain: .tryAgain
+        case .interrupted: .interrupted
+        }
+    case let error as ChecklistError:
       self =
         switch error.kind {
         case .invalidInput: .usage

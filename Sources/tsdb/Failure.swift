@@ -1,5 +1,6 @@
 import Archive
 import Backups
+import Checklists
 import LocalServer
 import Maintenance
 import Migrations
@@ -82,6 +83,10 @@ private struct ErrorParts {
       self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
     case let error as MaintenanceError:
       self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+    case let error as ChecklistError:
+      self.init(error.message, detail: error.detail, hint: error.hint)
+      location = error.location
+      excerpt = error.excerpt
     case let error as ArchiveError: self.init(error.message, detail: error.detail, hint: error.hint)
     case let error as LocalServerError: self.init(error.message, detail: error.detail, hint: error.hint)
     case let error as PostgresError:

@@ -23,8 +23,8 @@ struct Tsdb: AsyncParsableCommand {
         tsdb backup                take a backup
         tsdb restore latest --swap restore it beside the live database, and swap the two
         tsdb maintain              run the maintenance that is due
-        tsdb schedule show         who calls that, and what comes next
-        tsdb check                 whether anything is not as it should be
+      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
+      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, EraseCommand.self, ServerGroup.self,
         tsdb server psql           a psql session on the private local server
 
       \(ExitStatus.help)
@@ -32,7 +32,7 @@ struct Tsdb: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
-      ScheduleGroup.self, CheckCommand.self, EraseCommand.self, ServerGroup.self,
+      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, EraseCommand.self, ServerGroup.self,
     ])
 }
 

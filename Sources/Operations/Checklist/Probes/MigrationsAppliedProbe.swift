@@ -1,0 +1,78 @@
+import Checklists
+import Migrations
+
+/// The files are applied, and the catalogue is what they left.
+struct MigrationsAppliedProbe: ProjectProbe {
+  static let name = "migrations.applied"
+  static let summary =
+    "the files are applied as they are, their verify scripts pass, and nothing that they left is missing or changed"
+  static let defects = [
+    ProbeDefect("a table is gone", sql: "drop table public.support_webhook_events cascade"),
+    ProbeDefect(
+      "the last file is not applied",
+      sql: "delete from tsdb.migrations where ordinal = (select max(ordinal) from tsdb.migrations)"),
+    ProbeDefect(
+      "a column was added by hand to a key",
+      sql: "alter table public.support_webhooks alter column url drop not null"),
+  ]
+
+  /// Without `.sql`; nil for all.
+  private let file: String?
+
+  init(arguments: [String: String]) throws(ChecklistError) {
+    try OperationProbes.check(arguments, of: Self.name, known: ["file"])
+    file = arguments["file"].map { $0.hasSuffix(".sql") ? String($0.dropLast(4)) : $0 }
+  }
+
+  func run(_ context: ProbeContext, in access: DatabaseAccess) async -> ProbeAnswer {
+    let asked =
+      file.map { "the history of \"\($0)\", and its verify script" }
+      ?? "the history of all files, their verify scripts, and the catalogue against what they left"
+    do {
+      let result = try await MigrateVerify(name: file).run(access)
+      guard !result.migrations.isEmpty else {
+        return ProbeAnswer(.failed, asked: asked, observed: "there are no migrations")
+      }
+      var faults = result.migrations.compactMap(Self.fault)
+      let lost = result.drift.filter { $0.change != "added" }
+      // Which file an object belongs to is not known; the script of the file has looked at its own.
+      if file == nil { faults += lost.map { "\($0.kind) \($0.object) is \($0.change)" } }
+      guard faults.isEmpty else {
+        return ProbeAnswer(
+          .failed, asked: asked, observed: faults.prefix(10).joined(separator: "; "),
+          remedy: "tsdb migrate status, tsdb migrate verify")
+      }
+      let unchecked = result.migrations.filter { $0.script != "passed" }.map(\.name)
+      if file != nil, !unchecked.isEmpty, !lost.isEmpty {
+        return ProbeAnswer(
+          .unknown, asked: asked, observed: "applied, but it has no verify script, and something has drifted",
+          remedy: "tsdb migrate verify")
+      }
+      let added = result.drift.count - lost.count
+      let names =
+        file ?? "\(result.migrations.count) files: \(result.migrations.map(\.name).joined(separator: ", "))"
+      return ProbeAnswer(
+        .proved, asked: asked,
+        observed: "\(names); "
+          + (unchecked.isEmpty
+            ? "verify scripts passed" : "without verify script: \(unchecked.joined(separator: ", "))")
+          + (file == nil ? ", nothing missing or changed" : "")
+          + (added > 0 && file == nil ? ", \(added) objects added by others" : "")
+          + (result.liveFingerprint.map { ", catalogue \($0.prefix(12))" } ?? ""))
+    } catch let error as MigrationError where error.kind == .invalidInput {
+      // The name is not among the files: it is not applied as far as anybody can tell.
+      return ProbeAnswer(.failed, asked: asked, observed: error.summary, remedy: error.hint)
+    } catch {
+      return OperationProbes.unknown(error, asked: asked)
+    }
+  }
+
+  private static func fault(_ migration: MigrateVerify.Result.Migration) -> String? {
+    switch MigrationPlan.Standing(rawValue: migration.state) {
+    case .applied, .cosmeticEdit:
+      migration.script == "failed"
+        ? "\"\(migration.name)\" does not verify: \(migration.message ?? "its script failed")" : nil
+    default: "\"\(migration.name)\" is \(migration.state)"
+    }
+  }
+}

@@ -57,12 +57,12 @@ struct BackupConfiguredProbe: ProjectProbe {
   }
 }
 
-/// The newest backup is itself proven.
+/// A young backup that is itself proven.
 struct BackupProvenProbe: ProjectProbe {
   static let name = "backup.proven"
-  static let summary = "the newest backup of the whole database was restored on trial with equal contents"
+  static let summary = "a young backup of the whole database was restored on trial with equal contents"
   static let defects = [damagedRecord]
-  private static let asked = "the repository: newest whole backup of this database, its age and its proof"
+  private static let asked = "the repository: newest proven backup of this database, its age and contents"
 
   private let limit: Duration
 
@@ -74,18 +74,20 @@ struct BackupProvenProbe: ProjectProbe {
   func run(_ context: ProbeContext, in access: DatabaseAccess) async -> ProbeAnswer {
     do {
       let sight = try await BackupSight.look(context, in: access)
-      guard let newest = sight.newest, let time = newest.time else {
-        return sight.missing("no usable backup", asked: Self.asked, remedy: "tsdb backup")
+      guard let proven = sight.newestProven, let time = proven.time else {
+        return sight.missing(
+          "no backup that was restored on trial", asked: Self.asked,
+          remedy: "tsdb backup, then tsdb backup verify latest --restore")
       }
-      let observed = newest.summary(at: .now) + sight.others
-      guard UTCTime.now - time <= limit.wholeSeconds, sight.damagedSince(newest).isEmpty else {
+      let observed = proven.summary(at: .now) + sight.others
+      guard UTCTime.now - time <= limit.wholeSeconds else {
         return ProbeAnswer(
-          .failed, asked: Self.asked, observed: "too old or damaged: \(observed)", remedy: "tsdb backup")
+          .failed, asked: Self.asked, observed: "older than \(limit.spanText): \(observed)",
+          remedy: "tsdb backup, then tsdb backup verify latest --restore")
       }
-      guard newest.provenTime != nil else {
+      guard sight.damagedSince(proven).isEmpty else {
         return ProbeAnswer(
-          .failed, asked: Self.asked, observed: "not restored on trial: \(observed)",
-          remedy: "tsdb backup verify latest --restore")
+          .failed, asked: Self.asked, observed: "a newer one is damaged: \(observed)", remedy: "tsdb backup")
       }
       return ProbeAnswer(.proved, asked: Self.asked, observed: observed)
     } catch {
@@ -128,7 +130,7 @@ struct BackupConfigurationProbe: ProjectProbe {
       var changed: [String] = []
       for table in Self.tables {
         let rows = manifest.tables.first { $0.schema == "public" && $0.name == table }?.rows
-        let changes = try await changes(of: table, since: manifest.started, context)
+        let changes = try await changes(of: table, since: manifest.snapshot.time, context)
         seen.append("\(table): \(rows.map { "\($0) rows" } ?? "not there then")")
         if let changes, changes > 0 { changed.append("\(changes) rows of \(table)") }
       }

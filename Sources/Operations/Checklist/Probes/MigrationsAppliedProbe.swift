@@ -58,7 +58,7 @@ struct MigrationsAppliedProbe: ProjectProbe {
             ? "verify scripts passed" : "without verify script: \(unchecked.joined(separator: ", "))")
           + (file == nil ? ", nothing missing or changed" : "")
           + (added > 0 && file == nil ? ", \(added) objects added by others" : "")
-          + (result.liveFingerprint.map { ", catalogue \($0.prefix(12))" } ?? ""))
+          + (result.liveFingerprint.map { ", catalogue \($0.prefix(27))" } ?? ""))
     } catch let error as MigrationError where error.kind == .invalidInput {
       // The name is not among the files: it is not applied as far as anybody can tell.
       return ProbeAnswer(.failed, asked: asked, observed: error.summary, remedy: error.hint)

@@ -23,6 +23,7 @@ struct ChecklistRunCommand: AsyncParsableCommand {
         1    failed; the message says what was kept and what to type next
         2    an item failed; with --strict also one that is unknown or unbound
         64   bad usage, configuration or document
+        75   try again later
         130  interrupted
       """)
 

@@ -40,6 +40,7 @@ import Testing
     ("- [ ] a <!-- tsdb: x.y z=1 z=2 -->", "1:28", "\"z\" is given twice"),
     ("- [ ] a\n\n<!-- tsdb: x.y -->", "3:1", "the binding belongs to no item"),
     ("- [ ] a <!-- tsdb: x.y -->\n<!-- tsdb: x.z -->", "2:1", "the item on line 1 has a second binding"),
+    ("- [ ] a\n<!-- tsdb: x.y", "2:1", "the comment is not closed"),
     ("- [ ] a <!-- tsdb: -->", "1:19", "the binding names no probe"),
     ("- [ ] a <!-- tsdb: command timeout=1s -->", "1:20", "the program is missing"),
     ("- [ ] a <!-- tsdb: url a b -->", "1:20", "url takes one address"),

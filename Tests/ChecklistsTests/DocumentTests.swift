@@ -13,6 +13,7 @@ import Testing
     ("- [ ] a\r\n- [ ] b\r\n", ["a", "b"]), ("- [ ] a\r- [ ] b", ["a", "b"]), ("\u{FEFF}- [ ] a", ["a"]),
     ("- [ ] **a** _b_ `c_*d` [e](f) ~~g~~", ["a b c_*d e g"]), ("- [ ] a\n  more\n- [ ] b", ["a more", "b"]),
     ("-\t[ ] a", ["a"]), ("- [ ] `<!-- tsdb: x -->`", ["<!-- tsdb: x -->"]),
+    ("<!-->\n- [ ] a", ["a"]), ("- a\n  ```\n  - [ ] code\n- [ ] b", ["b"]),
     ("- [ ] a \\* b 2 * 3", ["a * b 2 * 3"]),
   ])
   func `items are found where Markdown has task lists`(text: String, expected: [String]) throws {
@@ -22,7 +23,8 @@ import Testing
   @Test(arguments: [
     "-[ ] a", "- [] a", "- [ ]a", "- [ ]", "- [ ]  ", "    - [ ] code", "```\n- [ ] a\n```",
     "~~~~\n- [ ] a\n~~~\n- [ ] b",
-    "<!--\n- [ ] a\n-->", "<!-- - [ ] a -->", "- a\n\n      - [ ] code", "-     [ ] code",
+    "<!--\n- [ ] a\n-->", "<!-- - [ ] a -->", "<!-- x\n\n- [ ] a",
+    "- a\n\n      - [ ] code", "-     [ ] code",
     "1234567890. [ ] a",
     "text\n    - [ ] a", "- [y] a", "1. step",
   ])

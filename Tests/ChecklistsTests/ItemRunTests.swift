@@ -110,6 +110,12 @@ import Timekeeping
     await #expect(throws: ChecklistError.self) { try await run("- [ ] a <!-- tsdb: \(call) -->") }
   }
 
+  @Test(arguments: ["attested", "unbound"])
+  func `a probe cannot give a person's word`(state: String) async throws {
+    let outcomes = try await run("- [ ] a <!-- tsdb: test.answer state=\(state) -->", unreachable: nil)
+    #expect(outcomes.map(\.state) == [.unknown])
+  }
+
   @Test func `where the server is away no probe of it is proved, and none waits`() async throws {
     let outcomes = try await run(
       "- [ ] a <!-- tsdb: test.answer -->\n- [ ] b <!-- tsdb: no.such -->\n- [ ] never heard of")
@@ -137,5 +143,6 @@ import Timekeeping
     #expect(valid[0].attestation?.by == "Ana" && valid[2].attestation == nil)
     let ended = try await run(text, attestations: words(-60), unreachable: nil)
     #expect(ended.map(\.state) == [.unknown, .unbound, .failed])
+    #expect(ended[1].remedy == "tsdb checklist attest list.md 2 --by NAME --until DATE")
   }
 }

@@ -20,10 +20,14 @@ struct BindingReader {
 
   /// The call; nil where the comment is none of ours.
   func read() throws(ChecklistError) -> ProbeCall? {
-    let inside = (comment.lowerBound + 4)..<(comment.upperBound - 3)
+    let isClosed = bytes[comment].suffix(3).elementsEqual("-->".utf8) && comment.count >= 7
+    let inside = (comment.lowerBound + 4)..<(isClosed ? comment.upperBound - 3 : comment.upperBound)
     guard let start = bytes[inside].firstIndex(where: { !Self.isSpace($0) }),
       bytes[start..<inside.upperBound].starts(with: "tsdb:".utf8)
     else { return nil }
+    guard isClosed else {
+      throw source.error("the comment is not closed", at: comment.lowerBound, hint: "end it with -->")
+    }
     let words = try words(in: (start + 5)..<inside.upperBound)
     guard let name = words.first else {
       throw source.error(

@@ -10,6 +10,8 @@ struct DocumentReader {
 
   private var headings: [(level: Int, text: String)] = []
   private var fence: (mark: UInt8, length: Int)?
+  /// Where the contents of the list around the fence begin: a line further left ends both.
+  private var fenceColumn = 0
   /// Behind the end of a comment that goes on beyond its line.
   private var commentEnd = 0
   /// Where the contents of the lists around begin.
@@ -41,8 +43,11 @@ struct DocumentReader {
     scanner.skipQuoteMarks()
     let indentation = scanner.skipBlanks()
     if let fence {
-      if indentation - (listColumns.last ?? 0) < 4, scanner.closesFence(fence) { self.fence = nil }
-      return
+      guard !scanner.isAtEnd, scanner.column < fenceColumn else {
+        if indentation - fenceColumn < 4, scanner.closesFence(fence) { self.fence = nil }
+        return
+      }
+      self.fence = nil
     }
     guard !scanner.isAtEnd else {
       try close()
@@ -52,8 +57,10 @@ struct DocumentReader {
     while let column = listColumns.last, scanner.column < column { listColumns.removeLast() }
     // Code, or a further line of a paragraph.
     let isIndented = scanner.column - (listColumns.last ?? 0) >= 4
-    if let comment = InlineText.commentEnd(bytes, scanner.place..<bytes.count), !isIndented || open != nil {
-      try readComment(scanner.place..<comment, line: number)
+    let rest = scanner.place..<bytes.count
+    if InlineText.isComment(bytes, rest), !isIndented || open != nil {
+      // One that does not end hides all that follows.
+      try readComment(rest.lowerBound..<(InlineText.commentEnd(bytes, rest) ?? bytes.count), line: number)
       return
     }
     guard !isIndented else {
@@ -64,6 +71,7 @@ struct DocumentReader {
       try close()
       paragraph = nil
       self.fence = fence
+      fenceColumn = listColumns.last ?? 0
     } else if let level = scanner.headingLevel() {
       try close()
       scanner.advance(level)

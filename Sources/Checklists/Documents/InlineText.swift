@@ -10,15 +10,19 @@ struct InlineText {
     var kept: [UInt8] = []
     var comments: [Range<Int>] = []
     var place = range.lowerBound
+    // Where none ends any more, none is looked for again.
+    var mayEnd = true
     while place < range.upperBound {
       if bytes[place] == UInt8(ascii: "`") {
         let span = Self.codeSpan(bytes, place..<range.upperBound)
         // Marks of emphasis are none in code.
         kept += bytes[span.content].flatMap { "*_[~\\".utf8.contains($0) ? [UInt8(ascii: "\\"), $0] : [$0] }
         place = span.end
-      } else if let end = Self.commentEnd(bytes, place..<range.upperBound) {
-        comments.append(place..<end)
-        place = end
+      } else if mayEnd, Self.isComment(bytes, place..<range.upperBound) {
+        let end = Self.commentEnd(bytes, place..<range.upperBound)
+        if let end { comments.append(place..<end) } else { kept.append(bytes[place]) }
+        mayEnd = end != nil
+        place = end ?? place + 1
       } else {
         kept.append(bytes[place])
         place += 1
@@ -28,10 +32,15 @@ struct InlineText {
     text = Self.plain(String(decoding: kept, as: UTF8.self))
   }
 
-  /// Behind the end of a comment that begins where `range` does.
+  static func isComment(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+    bytes[range].starts(with: "<!--".utf8)
+  }
+
+  /// Behind the end of the comment that begins where `range` does; nil where it does not end.
+  ///
+  /// `<!-->` is one, as in HTML.
   static func commentEnd(_ bytes: [UInt8], _ range: Range<Int>) -> Int? {
-    guard bytes[range].starts(with: "<!--".utf8) else { return nil }
-    return bytes[range].dropFirst(4).firstRange(of: Array("-->".utf8))?.upperBound
+    bytes[range].dropFirst(2).firstRange(of: Array("-->".utf8))?.upperBound
   }
 
   private static func codeSpan(_ bytes: [UInt8], _ range: Range<Int>) -> (content: Range<Int>, end: Int) {
@@ -51,7 +60,11 @@ struct InlineText {
     return (range.lowerBound..<start, start)
   }
 
+  /// Longer lines are no words of people, and are left as they are.
+  private static let longest = 10_000
+
   private static func plain(_ text: String) -> String {
+    guard text.utf8.count <= longest else { return text }
     var result = ""
     var rest = Substring(text)
     while let character = rest.popFirst() {

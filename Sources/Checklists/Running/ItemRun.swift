@@ -45,6 +45,7 @@ public struct ItemRun: Sendable {
 
   /// The items with what they are bound to.
   public struct Prepared: Sendable {
+    let path: String
     let items: [(item: ChecklistItem, call: ProbeCall?, question: Question)]
   }
 
@@ -63,7 +64,7 @@ public struct ItemRun: Sendable {
           detail: error.detail, hint: error.hint, excerpt: error.excerpt)
       }
     }
-    return Prepared(items: prepared)
+    return Prepared(path: path, items: prepared)
   }
 
   private func question(_ call: ProbeCall?) throws(ChecklistError) -> Question {
@@ -89,8 +90,10 @@ public struct ItemRun: Sendable {
     for (item, call, question) in prepared.items {
       let (time, start) = (UTCTime.now, ContinuousClock.now)
       let attestation = attestations[AttestationKey(item)]
-      let answer = redaction.clean(
-        await self.answer(question, call, attestation, context))
+      var answer = redaction.clean(await self.answer(question, call, attestation, context))
+      if call == nil || call?.name == "attest", answer.state != .attested {
+        answer.remedy = "tsdb checklist attest \(prepared.path) \(item.line) --by NAME --until DATE"
+      }
       if Task.isCancelled { throw ChecklistError(.interrupted, "interrupted", detail: "No box was changed.") }
       let outcome = ItemOutcome(
         item, probe: call?.name, answer, time: time.description,
@@ -143,24 +146,28 @@ public struct ItemRun: Sendable {
         if connection.isInTransaction { try connection.execute("rollback") }
       }
     }
-    return answer
-      ?? ProbeAnswer(.unknown, asked: name, observed: "no answer within \(limit.spanText), so it was ended")
+    guard let answer else {
+      return ProbeAnswer(
+        .unknown, asked: name, observed: "no answer within \(limit.spanText), so it was ended")
+    }
+    // Only a person attests, and who saw nothing has proved nothing.
+    let isUsable =
+      answer.state != .attested && answer.state != .unbound
+      && !(answer.state == .proved && answer.observed.isEmpty)
+    return isUsable ? answer : ProbeAnswer(.unknown, asked: name, observed: "the probe saw nothing")
   }
 
   private static func word(
     _ attestation: Attestation?, at now: UTCTime, otherwise state: ProbeState
   ) -> ProbeAnswer {
     let asked = "the word of a person"
-    let remedy = "tsdb checklist attest FILE ITEM --by NAME --until DATE"
     guard let attestation else {
       return ProbeAnswer(
-        state, asked: asked, observed: state == .unbound ? "nothing is bound to it" : "nobody has given it",
-        remedy: remedy)
+        state, asked: asked, observed: state == .unbound ? "nothing is bound to it" : "nobody has given it")
     }
     guard attestation.holds(at: now) else {
       return ProbeAnswer(
-        state, asked: asked, observed: "that of \(attestation.by) ended on \(attestation.until)",
-        remedy: remedy)
+        state, asked: asked, observed: "that of \(attestation.by) ended on \(attestation.until)")
     }
     let note = attestation.note.map { ": \($0)" } ?? ""
     return ProbeAnswer(

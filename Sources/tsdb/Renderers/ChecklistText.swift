@@ -48,8 +48,10 @@ enum ChecklistText {
 }
 
 extension ChecklistRun.Result {
-  /// - Parameter isBrief: the verdict, and what is not as it should be.
-  func text(style: Style, isBrief: Bool) -> String {
+  /// - Parameters:
+  ///   - isBrief: the verdict, and what is not as it should be.
+  ///   - isVerbose: also what was asked.
+  func text(style: Style, isBrief: Bool, isVerbose: Bool) -> String {
     var lines: [String] = []
     for phase in ChecklistPhase.allCases {
       let items = items.filter { $0.phase == phase }
@@ -65,6 +67,7 @@ extension ChecklistRun.Result {
         }
         lines.append(
           "  \(ChecklistText.state(item.state, style)) \(item.line): \(Terminal.printable(item.item))")
+        if isVerbose { lines.append("      asked: \(Terminal.printable(item.asked))") }
         lines.append("      \(style.faint(Terminal.printable(item.observed)))")
         if let remedy = item.remedy, item.state != .proved {
           lines.append("      hint: \(Terminal.printable(remedy))")

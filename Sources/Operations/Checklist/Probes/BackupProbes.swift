@@ -52,7 +52,7 @@ struct BackupConfiguredProbe: ProjectProbe {
       return ProbeAnswer(
         .proved, asked: Self.asked, observed: newest.summary(at: .now) + other + sight.others)
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 }
@@ -91,7 +91,7 @@ struct BackupProvenProbe: ProjectProbe {
       }
       return ProbeAnswer(.proved, asked: Self.asked, observed: observed)
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 }
@@ -143,7 +143,7 @@ struct BackupConfigurationProbe: ProjectProbe {
       }
       return ProbeAnswer(.proved, asked: Self.asked, observed: "\(observed), config/settings.conf")
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 

@@ -63,7 +63,7 @@ struct MaintenanceConfiguredProbe: ProjectProbe {
         .proved, asked: asked,
         observed: "\(runs.count) runs, the last by \(trigger) at \(last); \(enabled.count) jobs enabled")
     } catch {
-      return OperationProbes.unknown(error, asked: asked)
+      return OperationProbes.unknown(error, asked: asked, context)
     }
   }
 }
@@ -120,7 +120,7 @@ struct MaintenanceWorkingProbe: ProjectProbe {
         observed: "\(runs.count) runs within a day, the last by \(runs.trigger ?? "") at \(last); "
           + "no job late or failing, nothing kept past its time in \(tables) tables, views fresh")
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 

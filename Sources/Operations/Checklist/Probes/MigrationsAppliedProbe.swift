@@ -63,7 +63,7 @@ struct MigrationsAppliedProbe: ProjectProbe {
       // The name is not among the files: it is not applied as far as anybody can tell.
       return ProbeAnswer(.failed, asked: asked, observed: error.summary, remedy: error.hint)
     } catch {
-      return OperationProbes.unknown(error, asked: asked)
+      return OperationProbes.unknown(error, asked: asked, context)
     }
   }
 

@@ -47,9 +47,16 @@ public enum OperationProbes {
   }
 
   /// What could not be asked.
-  static func unknown(_ error: any Error, asked: String) -> ProbeAnswer {
+  static func unknown(_ error: any Error, asked: String, _ context: ProbeContext) -> ProbeAnswer {
+    let schema = Quoting.identifier(context.schema)
     let (message, hint): (String, String?) =
       switch error {
+      case let error as PostgresError where error.isInsufficientPrivilege:
+        (
+          error.message,
+          error.hint
+            ?? "grant usage on schema \(schema) to ROLE; grant select on all tables in schema \(schema) to ROLE;"
+        )
       case let error as PostgresError: (error.message, error.hint)
       case let error as MigrationError: (error.summary, error.hint)
       case let error as BackupError: (error.message, error.hint)

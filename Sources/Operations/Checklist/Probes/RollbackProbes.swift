@@ -47,7 +47,7 @@ struct RollbackPlanProbe: ProjectProbe {
       }
       return ProbeAnswer(.proved, asked: Self.asked, observed: observed + sight.others)
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 
@@ -111,7 +111,7 @@ struct RollbackRestoredProbe: ProjectProbe {
       }
       return try compare(tables, last.mark, access)
     } catch {
-      return OperationProbes.unknown(error, asked: Self.asked)
+      return OperationProbes.unknown(error, asked: Self.asked, context)
     }
   }
 

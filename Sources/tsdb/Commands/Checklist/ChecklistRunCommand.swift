@@ -19,7 +19,7 @@ struct ChecklistRunCommand: AsyncParsableCommand {
         tsdb checklist run deployment.md --output done.md --evidence done.jsonl
 
       EXIT STATUS
-        0    every item is proved, attested or not applicable; without --strict also unknown or unbound
+        0    no item failed; with --strict: all are proved, attested or not applicable
         1    failed; the message says what was kept and what to type next
         2    an item failed; with --strict also one that is unknown or unbound
         64   bad usage, configuration or document
@@ -59,7 +59,7 @@ struct ChecklistRunCommand: AsyncParsableCommand {
     operation.output = output
     operation.evidence = evidence
     let result = try await operation.run(try await invocation.access())
-    invocation.print(result) { $0.text(style: $1, isBrief: global.quiet) }
+    invocation.print(result) { $0.text(style: $1, isBrief: global.quiet, isVerbose: global.verbose) }
     if result.hasFindings(isStrict: strict) { throw Findings(status: .findings) }
   }
 }

@@ -131,7 +131,7 @@ public struct ItemRun: Sendable {
   private func bounded(_ probe: any Probe, _ context: ProbeContext) async -> ProbeAnswer {
     let name = type(of: probe).name
     let (ask, limit) = (ask, limit)
-    let answer = await withTaskGroup(of: ProbeAnswer?.self) { group in
+    let given = await withTaskGroup(of: ProbeAnswer?.self) { group in
       group.addTask { await ask(probe, context) }
       group.addTask {
         try? await Task.sleep(for: limit)
@@ -146,7 +146,7 @@ public struct ItemRun: Sendable {
         if connection.isInTransaction { try connection.execute("rollback") }
       }
     }
-    guard let answer else {
+    guard let answer = given else {
       return ProbeAnswer(
         .unknown, asked: name, observed: "no answer within \(limit.spanText), so it was ended")
     }

@@ -14,7 +14,7 @@ import Timekeeping
 
   @Test func `webhooks without recorded calls are unknown, with accepted ones proved`() async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       try await database.execute(
         """
         insert into public.support_webhooks (webhook_id, url, events)
@@ -37,7 +37,7 @@ import Timekeeping
 
   @Test func `errors from before the deployment do not count against it`() async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       try await database.execute(
         """
         insert into public.support_troubleshooting_errors (error_type, error_message, severity, category, occurred_at)
@@ -50,8 +50,8 @@ import Timekeeping
 
   @Test func `real figures are told`() async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
-      try await database.execute(ApplicationDatabase.customers)
+      try await SmokeDatabase.install(on: database)
+      try await database.execute(SmokeDatabase.customers)
       for (name, told) in [
         ("sessions.created", "30 sessions, of which 0 without a problem, 0 without a title, 0 without steps"),
         ("resolution.rate", "30 sessions, 50 % resolved"),

@@ -29,7 +29,7 @@ struct ProbeCase: Sendable, CustomTestStringConvertible {
 }
 
 /// What the application's files and its initial configuration make.
-enum ApplicationDatabase {
+enum SmokeDatabase {
   static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
@@ -103,7 +103,7 @@ enum ApplicationDatabase {
   {
     for withTickets in [false, true] {
       try await withDatabase { database in
-        try await ApplicationDatabase.install(on: database, withTickets: withTickets)
+        try await SmokeDatabase.install(on: database, withTickets: withTickets)
         let answer = try await probe.run(on: database)
         let isWebhook = probe.type.name.hasPrefix("webhooks.")
         #expect(answer.state == (isWebhook ? .notApplicable : .proved), "\(answer)")
@@ -115,7 +115,7 @@ enum ApplicationDatabase {
   @Test(arguments: ProbeCase.defects)
   func `each is red on each of its defects`(probe: ProbeCase) async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       try await database.execute(try #require(probe.defect).sql)
       let answer = try await probe.run(on: database)
       #expect(answer.state == .failed, "\(answer)")
@@ -130,15 +130,15 @@ enum ApplicationDatabase {
   @Test(arguments: [false, true])
   func `rows and contents of every table are afterwards what they were`(withTickets: Bool) async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database, withTickets: withTickets)
-      try await database.execute(ApplicationDatabase.customers)
-      let before = try await ApplicationDatabase.contents(of: database)
+      try await SmokeDatabase.install(on: database, withTickets: withTickets)
+      try await database.execute(SmokeDatabase.customers)
+      let before = try await SmokeDatabase.contents(of: database)
       #expect(before.count > 18)
       for probe in ProbeCase.all {
         let answer = try await probe.run(on: database)
         #expect(answer.state != .failed, "\(probe.testDescription): \(answer)")
       }
-      #expect(try await ApplicationDatabase.contents(of: database) == before)
+      #expect(try await SmokeDatabase.contents(of: database) == before)
     }
   }
 
@@ -165,7 +165,7 @@ enum ApplicationDatabase {
   @Test(arguments: ProbeCase.all)
   func `what it may not look at is unknown, and the grant is named`(probe: ProbeCase) async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       let role = "\(database.name)_reader"
       try await database.execute("create role \(role) login")
       let answer = try await probe.run(on: database, user: role)
@@ -177,8 +177,8 @@ enum ApplicationDatabase {
 
   @Test func `answers hold no address, no secret and no word of a customer`() async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database, withTickets: true)
-      try await database.execute(ApplicationDatabase.customers)
+      try await SmokeDatabase.install(on: database, withTickets: true)
+      try await database.execute(SmokeDatabase.customers)
       for probe in ProbeCase.all + ProbeCase.defects {
         if let defect = probe.defect { try? await database.execute("begin; \(defect.sql); rollback") }
         let answer = try await probe.run(on: database)
@@ -195,7 +195,7 @@ enum ApplicationDatabase {
   @Test(arguments: ProbeCase.all)
   func `the session keeps no transaction and no setting`(probe: ProbeCase) async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       let session = database.connect()
       let settings = "select name, setting from pg_settings where name not like 'plpgsql.%' order by name"
       let before = try await session.run { try $0.query(settings).rows() }
@@ -216,7 +216,7 @@ enum ApplicationDatabase {
 
   @Test func `a lock held by others makes it unknown, not red`() async throws {
     try await withDatabase { database in
-      try await ApplicationDatabase.install(on: database)
+      try await SmokeDatabase.install(on: database)
       try await database.execute(
         "begin; lock table public.support_troubleshooting_sessions in access exclusive mode")
       let probe = try #require(ProbeCase.all.first { $0.type.name == "smoke.session" })

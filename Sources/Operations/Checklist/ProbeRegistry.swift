@@ -4,7 +4,8 @@ import Checklists
 public enum ProbeRegistry {
   /// By area; names are unique.
   public static let all: [any Probe.Type] =
-    ConnectionProbes.all + SchemaProbes.all + SmokeProbes.all + MonitoringProbes.all + OperationProbes.all
+    ConnectionProbes.all + SchemaProbes.all + ConfigurationProbes.all + SecurityProbes.all + SmokeProbes.all
+    + MonitoringProbes.all + OperationProbes.all
 
   /// Asks a probe; one on backups, migrations or maintenance gets the project.
   public static func ask(

@@ -122,11 +122,14 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .target(name: "Deployments", dependencies: ["Postgres"], swiftSettings: strict),
+
     // Use cases over the domains, and the command line over the use cases.
     .target(
       name: "Operations",
       dependencies: [
-        "Postgres", "Catalog", "Digests", "LocalServer", "Migrations", "Backups", "Maintenance", "Checklists", "Archive",
+        "Postgres", "Catalog", "Digests", "LocalServer", "Migrations", "Backups", "Maintenance", "Checklists",
+        "Deployments", "Archive",
         "Compression", "Processes", "Timekeeping",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -208,6 +211,10 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       exclude: ["Fixtures"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DeploymentsTests",
+      dependencies: ["Deployments", "Postgres", "TestSupport"],
       swiftSettings: strict),
     // The built command line from end to end, on real servers.
     .testTarget(

@@ -1,0 +1,68 @@
+/// What `deploy` does, given what was recorded before.
+public enum DeploymentDecision: Sendable, Equatable {
+  case start
+  /// At the first step that is neither done nor skipped.
+  case resume(DeploymentRecord, at: DeploymentStep)
+  /// The way back has begun and has to be finished first.
+  case refuse(DeploymentRecord)
+
+  /// - Parameter records: of this database on this server, in any order.
+  /// - Parameter isFresh: a deployment that failed or was interrupted is given up rather than continued; one that
+  ///   has changed the database is continued all the same, as its backup is the way back.
+  public init(_ records: [DeploymentRecord], isFresh: Bool = false) {
+    guard let last = records.max(by: { $0.id < $1.id }) else {
+      self = .start
+      return
+    }
+    switch last.state {
+    case .deployed, .rolledBack, .abandoned: self = .start
+    case .rollingBack: self = .refuse(last)
+    case .running, .failed:
+      if isFresh, !last.hasChangedDatabase { self = .start } else { self = .resume(last, at: last.nextStep) }
+    }
+  }
+}
+
+extension DeploymentRecord {
+  /// The first step that is neither done nor skipped; the last one where all are.
+  public var nextStep: DeploymentStep {
+    DeploymentStep.allCases.first { step in
+      guard let entry = self.step(step) else { return true }
+      return entry.outcome != .done && entry.outcome != .skipped
+    } ?? .report
+  }
+}
+
+/// What `rollback` does, given what was recorded before.
+public enum RollbackDecision: Sendable, Equatable {
+  /// Restores the deployment's backup.
+  case restore(DeploymentRecord)
+  /// Nothing of it has reached the database: it is given up, and nothing else is done.
+  case abandon(DeploymentRecord)
+  /// It was rolled back before.
+  case alreadyDone(DeploymentRecord)
+  /// The database was changed, and there is no backup to go back to.
+  case impossible(DeploymentRecord)
+  /// No deployment is recorded.
+  case none
+
+  /// - Parameter records: of this database on this server, in any order.
+  /// - Parameter id: one of them, or the beginning of its id; nil for the last.
+  public init(_ records: [DeploymentRecord], id: String? = nil) {
+    let last = records.filter { record in id.map { record.id.hasPrefix($0) } ?? (record.state != .abandoned) }
+      .max { $0.id < $1.id }
+    guard let last else {
+      self = .none
+      return
+    }
+    if last.state == .rolledBack {
+      self = .alreadyDone(last)
+    } else if last.state == .abandoned || !last.hasChangedDatabase {
+      self = .abandon(last)
+    } else if last.backup == nil {
+      self = .impossible(last)
+    } else {
+      self = .restore(last)
+    }
+  }
+}

@@ -5,6 +5,8 @@ import Testing
 
 /// What `tsdb maintain` tells others: metrics, a log, a monitor on the web; and jobs of the project's own.
 @Suite struct `tsdb maintain tells` {
+  private var niceness: Int { Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)) }
+
   private static let job = "good: { kind: sql, \(yearly), file: good.sql }"
 
   private func withJob<Result: Sendable>(
@@ -142,6 +144,17 @@ import Testing
       #expect(
         try await database.value("select count(*) from tsdb.job_runs where job_runs::text ~ 'hunter2'") == "0"
       )
+    }
+  }
+
+  @Test(arguments: [(nil, 10), ("0", 0), ("17", 17)])
+  func `it and what it starts let others go first`(_ configured: String?, _ least: Int) async throws {
+    let job = "says: { kind: command, \(yearly), run: [/bin/sh, -c, 'nice > said'] }"
+    try await withJob(job, more: configured.map { ["nice: \($0)"] } ?? []) { project, _ in
+      try await project.tsdb("maintain says").expect(0)
+      // Tests may run with a niceness of their own.
+      let expected = max(least, niceness)
+      #expect(try project.directory.read("said") == "\(expected)\n")
     }
   }
 }

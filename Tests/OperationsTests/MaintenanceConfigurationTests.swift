@@ -58,7 +58,7 @@ import Timekeeping
       vacuum: { tables: [public.a], exclude: [public.b, "c.*"], analyze: false }
       analyze: { tables: public.a, exclude: public.b }
       indexes: { tables: "public.*", exclude: public.b, bloat_percent: 30, bloat_minimum: 1GB }
-      backup: { prune: false, prove_every: never }
+      backup: { prune: false, prove_every: never, jobs: 3 }
       check: { schedule: "@daily" }
       totals: { kind: sql, every: 1h, file: sql/totals.sql, only_after: check }
       hello: { kind: command, every: 90s, run: [/bin/echo, hello world] }
@@ -103,7 +103,7 @@ import Timekeeping
     indexes.bloatPercent = 30
     indexes.bloatMinimumBytes = 1 << 30
     #expect(jobs[5].work == .indexes(indexes))
-    #expect(jobs[6].work == .backup(BackupRule(prunes: false, proveEvery: nil)))
+    #expect(jobs[6].work == .backup(BackupRule(prunes: false, proveEvery: nil, jobs: 3)))
     #expect(jobs[7].schedule.text == "@daily")
     #expect(jobs[8].work == .sql(path: "sql/totals.sql") && jobs[8].onlyAfter == ["check"])
     #expect(
@@ -200,6 +200,7 @@ import Timekeeping
     ("indexes: { bloat_percent: 100 }", 3, 31, "bloat_percent\"", "from 1 to 99"),
     ("indexes: { bloat_minimum: 16mb }", 3, 31, "bloat_minimum\"", "16MB"),
     ("backup: { prune: often }", 3, 22, "prune\"", "true or false"),
+    ("backup: { jobs: 0 }", 3, 21, "jobs\"", "from 1 to 64"),
     ("backup: { prove_every: 1min }", 3, 28, "prove_every\"", "or never"),
     ("x: { kind: sql, every: 1h }", 3, 5, "of the kind sql has no \"file\"", "the path of an SQL file"),
     ("x: { kind: sql, every: 1h, file: '' }", 3, 38, "file\" cannot take", "the path of an SQL file"),
@@ -225,6 +226,7 @@ import Timekeeping
     ("maintain:\n  history: 1h\n", 2, 12), ("maintain:\n  gates: { replica_lag: 0 }\n", 2, 25),
     ("maintain:\n  gates: { archive_backlog: 0 }\n", 2, 29), ("maintain:\n  gates: { patience: x }\n", 2, 22),
     ("maintain:\n  gates: 3\n", 2, 10), ("maintain:\n  metrics: /var/x.txt\n", 2, 12),
+    ("maintain:\n  nice: 20\n", 2, 9), ("maintain:\n  nice: -1\n", 2, 9),
     ("maintain:\n  log: ''\n", 2, 8), ("maintain:\n  ping_url_file: https://hc.example/s3cret\n", 2, 18),
     ("maintain:\n  job: {}\n", 2, 3), ("maintain:\n  jobs: [vacuum]\n", 2, 9), ("maintain: 3\n", 1, 11),
   ])
@@ -240,7 +242,7 @@ import Timekeeping
     let section = try #require(throws: ConfigurationError.self) { try parse("maintian: {}\n") }
     #expect(section.hint == "did you mean \"maintain\"?")
     let keys = try #require(throws: ConfigurationError.self) { try parse("maintain: 3\n") }
-    #expect(keys.hint == "its keys are: time_zone, history, gates, metrics, log, ping_url_file, jobs")
+    #expect(keys.hint == "its keys are: time_zone, history, nice, gates, metrics, log, ping_url_file, jobs")
   }
 
   /// The configuration beside the application's migrations.

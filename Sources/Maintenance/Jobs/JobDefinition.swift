@@ -135,9 +135,12 @@ public struct BackupRule: Sendable, Equatable {
   public var prunes = true
   /// How old the newest proof by restoring may be before another is made; nil for never.
   public var proveEvery: Duration?
+  /// Connections that copy at once; nil for half of what a backup by hand has.
+  public var jobs: Int?
 
-  public init(prunes: Bool = true, proveEvery: Duration? = .seconds(7 * 86_400)) {
+  public init(prunes: Bool = true, proveEvery: Duration? = .seconds(7 * 86_400), jobs: Int? = nil) {
     self.prunes = prunes
     self.proveEvery = proveEvery
+    self.jobs = jobs
   }
 }

@@ -154,6 +154,8 @@ enum MaintenanceSession {
       "set default_transaction_read_only = off", "set search_path = pg_catalog",
       // Compiling a query of a large catalogue takes longer than the query.
       "set jit = off",
+      // Sooner done with several processes, but the application's statements then find no processor free.
+      "set max_parallel_workers_per_gather = 0", "set max_parallel_maintenance_workers = 0",
     ]
     // A killed tsdb must not leave its statement running and its locks held.
     // Source: PostgreSQL manual, client_connection_check_interval; Linux and others, from 14.

@@ -18,6 +18,11 @@ extension ConfigurationKey {
       $0.maintenance.history = span
       return true
     },
+    ConfigurationKey(name: "maintain.nice", expectation: "a number from 0 to 19") {
+      guard $1.count == 1, let value = Int($1[0]), (0...19).contains(value) else { return false }
+      $0.maintenance.niceness = value
+      return true
+    },
     ConfigurationKey(name: "maintain.gates.replica_lag", expectation: "a span such as 30s") {
       guard $1.count == 1, let span = Duration(spanText: $1[0]), span > .zero else { return false }
       $0.maintenance.gates.replicaLag = span

@@ -8,6 +8,8 @@ public struct MaintenanceConfiguration: Sendable, Equatable {
   /// How long the records of runs are kept.
   public var history = Duration.seconds(90 * 86_400)
   public var gates = GateLimits()
+  /// Of `tsdb maintain` and what it starts, from 0 to 19: the application's processes on the same machine go first.
+  public var niceness = 10
   /// A textfile for Prometheus' node exporter; relative to the project's directory.
   public var metrics: String?
   /// A file of JSON lines; relative to the project's directory.

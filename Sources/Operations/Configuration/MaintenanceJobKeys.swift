@@ -105,6 +105,14 @@ enum JobKeys {
       draft.job.work = .backup(rule)
       return true
     },
+    JobKey("jobs", "a number from 1 to 64") { draft, entry in
+      guard let count = entry.text.flatMap({ Int($0) }), (1...64).contains(count),
+        case .backup(var rule) = draft.job.work
+      else { return false }
+      rule.jobs = count
+      draft.job.work = .backup(rule)
+      return true
+    },
     JobKey("prove_every", "a span of at least 1h, such as 7d, or never") { draft, entry in
       guard case .backup(var rule) = draft.job.work else { return false }
       if entry.text == "never" {

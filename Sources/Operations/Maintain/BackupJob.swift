@@ -14,6 +14,9 @@ struct BackupJob: JobBody {
   /// should hear of it.
   private static let attempts = 10
 
+  /// Half of what a backup by hand has: the application wants its share of the processors.
+  private var jobs: Int { rule.jobs ?? max(1, access.project.configuration.backupJobs / 2) }
+
   func run(_ context: JobContext) async throws -> JobResult {
     var result = JobResult(.ok)
     do {
@@ -68,7 +71,7 @@ struct BackupJob: JobBody {
     let started = ContinuousClock.now
     let configuration = access.project.configuration
     var options = BackupOptions(
-      jobs: configuration.backupJobs,
+      jobs: jobs,
       compression: DataCompression(argument: configuration.backupCompression) ?? .fastest,
       historySchema: configuration.historySchema, tool: "tsdb \(Version.current)")
     options.lockTimeout = configuration.backupLockTimeout
@@ -139,7 +142,7 @@ struct BackupJob: JobBody {
       let repository = repository(context)
       guard try isProofDue(age, repository, at: context.now) else { return }
       context.report(.began(object: "backup", phase: "restoring it on a throwaway server"))
-      let verify = BackupVerify(names: [], isAll: false, jobs: access.project.configuration.backupJobs)
+      let verify = BackupVerify(names: [], isAll: false, jobs: jobs)
       let proofs = try await BackupProve(verify: verify).run(repository) { _, _ in }
       for proof in proofs.backups {
         let finding = proof.findings.first?.problem

@@ -1,6 +1,7 @@
 import Maintenance
 import Migrations
 import Postgres
+import Processes
 import Timekeeping
 
 /// Runs the jobs that are due, or those that are named.
@@ -63,6 +64,11 @@ public struct MaintainRun: Sendable {
   }
 
   public typealias Reporter = @Sendable (Event) -> Void
+
+  /// Gives this process, and what it starts, the niceness of maintenance; for a process that does nothing else.
+  public static func yieldProcessors(_ configuration: ProjectConfiguration) {
+    ProcessPriority.lower(to: configuration.maintenance.niceness)
+  }
 
   /// - Throws: ``MaintenanceError`` for an unknown job, a server that cannot be reached or written to.
   public func run(_ access: DatabaseAccess, report: @escaping Reporter) async throws -> Result {

@@ -63,6 +63,7 @@ struct MaintainRunCommand: AsyncParsableCommand {
       invocation.print(result) { $0.text(style: $1) }
       return
     }
+    MaintainRun.yieldProcessors(access.project.configuration)
     var operation = MaintainRun(names: jobs, environment: Invocation.environment)
     operation.budget = budget?.duration
     operation.allowsSequentialScan = allowsSequentialScan

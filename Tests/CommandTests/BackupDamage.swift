@@ -22,6 +22,8 @@ struct BackupDamage: Sendable {
   var found: Set<String>
   /// What plain pg_restore makes of it.
   var notice: RestoreNotice
+  /// Whether the manifest was made to fit, so that all digests agree.
+  var isForged = false
 }
 
 /// Whether plain pg_restore, which has no manifest, can notice a damage.

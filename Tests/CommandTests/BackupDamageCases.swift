@@ -277,6 +277,6 @@ struct PieceDamage {
     return BackupDamage(
       name: "\(table.file): \(what), and the manifest sealed again",
       changes: [table.file: .bytes(damaged), "manifest.json": .bytes(bytes)], found: [table.file],
-      notice: notice)
+      notice: notice, isForged: true)
   }
 }

@@ -85,6 +85,10 @@ private struct DamageFixture: Sendable {
       let paths = Set(try await findings(path).map(\.path))
       #expect(damage.found.isSubset(of: paths), "\(compression): \(damage.name) is not found: \(paths)")
       #expect(damage.found.isEmpty == paths.isEmpty, "\(compression): \(damage.name): \(paths)")
+      if damage.isForged {
+        try await expectRefusedOnServer(path, damage, "\(compression)_\(number)")
+        return
+      }
       let refusal = await refusal(path, dataOnly: number % 4 == 0)
       if damage.found.isEmpty {
         harmless.withLock { $0 += 1 }
@@ -197,6 +201,27 @@ private struct DamageFixture: Sendable {
     } catch {
       return error as? BackupError
     }
+  }
+
+  /// Digests agree with a manifest that was made to fit, so rows and checksums have to tell while they are loaded.
+  private func expectRefusedOnServer(_ path: String, _ damage: BackupDamage, _ name: String) async throws {
+    let cluster = try await PostgresCluster.shared
+    let database = "forged_\(getpid())_\(name.filter { $0.isLetter || $0.isNumber || $0 == "_" })"
+    let options = RestoreOptions(target: .new(database), jobs: 2, historySchema: "tsdb")
+    do {
+      let source = try RestoreSource(opening: FilePath(path))
+      let run = RestoreRun(
+        source: source, settings: cluster.settings(database: "postgres"), options: options, report: { _ in })
+      _ = try await run.run()
+      Issue.record("\(damage.name) is restored")
+      try await cluster.connect().run { _ = try $0.execute("drop database \(database)") }
+    } catch let error as BackupError {
+      #expect(error.kind == .failed, "\(damage.name): \(error)")
+    }
+    let left = try await cluster.connect().run {
+      try $0.query("select from pg_database where datname = $1", [database]).rowCount
+    }
+    #expect(left == 0, "\(damage.name) leaves a database")
   }
 
   /// Runs `body` for `count` damages, each in one of a few copies.

@@ -121,10 +121,20 @@ import Testing
     // A server of its own: on a shared one another test's restore may drop what this one left.
     try await PostgresCluster.with { cluster in
       try await withProject(on: cluster) { project, database in
+        // Whether a row takes its time is said by the role's setting, so that the signals always meet the data.
         try await database.execute(
           Self.content
-            + "create table big as select n, repeat(md5(n::text), 20) from generate_series(1, 150000) n;")
+            + """
+            create function public.takes_its_time() returns boolean language plpgsql as $$
+            begin
+              if current_setting('tests.slow', true) = 'on' then perform pg_sleep(0.01); end if;
+              return true;
+            end $$;
+            create table big as select n, repeat(md5(n::text), 20) from generate_series(1, 20000) n;
+            alter table big add constraint big_slow check (public.takes_its_time());
+            """)
         try await project.done("backup")
+        try await database.execute("alter role postgres set tests.slow = 'on'")
         let name = "\(database.name)_x"
         func start() throws -> ToolRun {
           try ToolRun.start(
@@ -149,6 +159,7 @@ import Testing
         let other = "\(database.name)_y"
         // The server notices the death when the COPY of the killed process ends.
         try await Task.sleep(for: .milliseconds(500))
+        try await database.execute("alter role postgres reset tests.slow")
         let next = try await project.tsdb("restore latest --into \(other)")
         #expect(next.exitStatus == 0, "\(next)")
         #expect(next.standardOutput.contains("dropped \"\(name)\", left by an interrupted restore"))

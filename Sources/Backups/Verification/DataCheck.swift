@@ -46,17 +46,20 @@ final class DataCheck: Sendable {
     self.manifest = manifest
     self.directory = directory
     self.report = report
-    let decoded = depth == .rows ? manifest.tables.indices : 0..<0
-    let tables = Dictionary(decoded.map { (manifest.tables[$0].file, $0) }) { first, _ in first }
+    let tables = Dictionary(manifest.tables.indices.map { (manifest.tables[$0].file, $0) }) { first, _ in
+      first
+    }
     // The largest first, so that the last one does not keep the others waiting; and a file's digest beside its
     // pieces, while it is in the cache.
     let files = manifest.files.filter { readable.contains($0.path) }.sorted { $0.size > $1.size }
     items = files.flatMap { file -> [Item] in
       guard let table = tables[file.path] else { return [.digest(file)] }
-      return [.digest(file), .frame(table: table)]
+      let around: [Item] = [.digest(file), .frame(table: table)]
+      guard depth == .rows else { return around }
+      return around
         + manifest.tables[table].pieces.indices.map { .piece(table: table, piece: $0) }
     }
-    total = files.reduce(0) { $0 + $1.size * (tables[$1.path] == nil ? 1 : 2) }
+    total = files.reduce(0) { $0 + $1.size * (depth == .digests || tables[$1.path] == nil ? 1 : 2) }
   }
 
   func run(jobs: Int) async throws -> [VerificationFinding] {

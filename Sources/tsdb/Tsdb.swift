@@ -23,8 +23,8 @@ struct Tsdb: AsyncParsableCommand {
         tsdb backup                take a backup
         tsdb restore latest --swap restore it beside the live database, and swap the two
         tsdb maintain              run the maintenance that is due
-      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
-      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, EraseCommand.self, ServerGroup.self,
+        tsdb checklist run FILE    tick the boxes of a checklist by evidence
+        tsdb erase --email-file -  erase a customer's address
         tsdb server psql           a psql session on the private local server
 
       \(ExitStatus.help)

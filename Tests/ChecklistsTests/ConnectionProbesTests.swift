@@ -79,8 +79,8 @@ import Testing
       #expect(answer.state == .proved, "\(answer)")
       #expect(answer.observed.contains("TLSv1.") && answer.observed.contains("not checked (sslmode=require)"))
       let encrypted = settings
-      let selftest = Selftest(probes: [ConnectionTLSProbe.self]) { _ in
-        ScratchDatabase(settings: encrypted) {}
+      let selftest = Selftest(probes: [ConnectionTLSProbe.self]) { kind in
+        ScratchDatabase(settings: kind == .unreachable ? ScratchDatabase.nowhere : encrypted)
       }
       let report = await selftest.run()
       #expect(report.isPassed && report.results[0].before == .proved, "\(report.failures)")

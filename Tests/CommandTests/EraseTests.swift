@@ -235,6 +235,53 @@ import Testing
     }
   }
 
+  /// The tests' server logs every statement with its parameters.
+  @Test func `the server's log does not take it down, or that is said`() async throws {
+    try await PostgresCluster.with { cluster in
+      try await withDatabase(on: cluster) { database in
+        try await run("migrate up", database).expect(0)
+        try await run("seed", database).expect(0)
+        try await database.execute(
+          "insert into support_troubleshooting_rate_limits (identifier, limit_type) values ('someone@customers.example', 'x')")
+        #expect(cluster.log().contains("someone@"), "it logs no statements, so that the test shows nothing")
+        let result = try await run("erase --email-file - --yes", database, input: Self.address)
+        #expect(result.exitStatus == 0 && !result.standardOutput.contains("its log"), "\(result)")
+        #expect(cluster.log().contains("support_troubleshooting_audit_log as t"))
+        #expect(!cluster.log().lowercased().contains("lopez"))
+        #expect(
+          !String(decoding: try await activity(of: database), as: UTF8.self).lowercased().contains("lopez"))
+      }
+    }
+  }
+
+  /// What the server shows of its sessions, those of the erasure included as long as it keeps them.
+  private func activity(of database: TestDatabase) async throws -> Data {
+    let rows = try await database.rows("select a::text from pg_stat_activity as a")
+    return Data(rows.map { $0[0] ?? "" }.joined(separator: "\n").utf8)
+  }
+
+  @Test func `what its role may not read is told, with status 2`() async throws {
+    try await withCustomers { database in
+      let role = "erasing_\(database.name)"
+      try await database.execute(
+        """
+        create role \(role) login;
+        grant usage on schema public to \(role);
+        grant select on all tables in schema public to \(role);
+        create table public.notes (t text);
+        """)
+      let url = database.cluster.url(database: database.name, user: role)
+      let result = try await ToolRun.tsdb(
+        ["erase", "--email-file", "-", "--dry-run", "-C", Self.root], environment: ["DATABASE_URL": url],
+        input: Self.address)
+      #expect(result.exitStatus == 2, "\(result)")
+      for text in ["not searched: public.notes", "not searched: tsdb.migrations", "its log now holds the address"] {
+        #expect(result.standardOutput.contains(text), "\(result)")
+      }
+      try await database.execute("drop owned by \(role); drop role \(role)")
+    }
+  }
+
   @Test(arguments: ["", "nobody", "a@b@c", "\"a b\"@c", "Name <a@b.c>", "a@b.c, d@e.f"])
   func `what is no address is refused`(text: String) async throws {
     try await withDatabase { database in
@@ -272,6 +319,8 @@ import Testing
         try await waitForLock(database)
         let line = try Data(contentsOf: URL(fileURLWithPath: "/proc/\(running.pid)/cmdline"))
         #expect(!String(decoding: line, as: UTF8.self).contains("Lopez"))
+        #expect(
+          try await !String(decoding: activity(of: database), as: UTF8.self).lowercased().contains("lopez"))
         running.send(signal: SIGKILL)
         _ = try await running.finish()
         // Its server process would wait on for the lock.

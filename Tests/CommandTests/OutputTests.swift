@@ -8,7 +8,8 @@ import Testing
     "migrate accept", "seed", "restore", "backup", "backup create", "backup list", "backup show",
     "backup verify", "backup prune", "maintain", "maintain run", "maintain status", "schedule",
     "schedule install", "schedule show", "schedule diff", "schedule remove", "check",
-    "checklist", "checklist run", "checklist list", "checklist attest", "checklist verify", "erase",
+    "checklist", "checklist run", "checklist list", "checklist attest", "checklist verify",
+    "checklist selftest", "erase",
     "server", "server start", "server stop", "server status", "server url", "server psql", "server destroy",
   ]
 

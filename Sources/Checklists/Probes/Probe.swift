@@ -77,24 +77,39 @@ public struct ProbeAnswer: Sendable, Equatable {
 }
 
 /// One way to make a probe turn red: statements that break a scratch database, or, where no statement can,
-/// other arguments of the binding or other parameters of the connection.
+/// files of its project, other arguments of the binding or other parameters of the connection.
 public struct ProbeDefect: Sendable, Equatable {
   /// What is broken, in one line.
   public let summary: String
   /// Statements that break it; the scratch database has the application's migrations and its initial configuration.
   /// The session that runs them stays open while the probe is asked. Empty where the defect lies elsewhere.
   public let sql: String
+  /// What happens to the files of the scratch project, in their order.
+  public let changes: [ScratchChange]
   /// Of the binding once it is broken; before, the probe has none.
   public let arguments: [String: String]
   /// Parameters of the connection that are replaced to break it, by libpq's keyword.
   public let settings: [String: String]
 
   public init(
-    _ summary: String, sql: String = "", arguments: [String: String] = [:], settings: [String: String] = [:]
+    _ summary: String, sql: String = "", changes: [ScratchChange] = [], arguments: [String: String] = [:],
+    settings: [String: String] = [:]
   ) {
     self.summary = summary
     self.sql = sql
+    self.changes = changes
     self.arguments = arguments
     self.settings = settings
   }
+}
+
+/// A change to the files of a scratch project.
+///
+/// Paths are relative to the project, which has its migrations in `migrations` and its backups in `backups`. A
+/// component that begins with `*` stands for everything in its directory that ends with the rest; nothing is an error.
+public enum ScratchChange: Sendable, Equatable {
+  /// Removes a file, or a directory with all in it.
+  case remove(String)
+  /// Writes a file anew.
+  case write(String, String)
 }

@@ -1,25 +1,6 @@
 import Postgres
 import Timekeeping
 
-/// A database that a control may break; its maker drops it.
-public struct ScratchDatabase: Sendable {
-  public enum Kind: Sendable, Equatable, CaseIterable {
-    /// With the application's migrations, its initial configuration and refreshed views.
-    case application
-    /// With nothing in it.
-    case empty
-  }
-
-  public let settings: ConnectionSettings
-  /// Ends what is still connected, and drops it.
-  public let drop: @Sendable () async -> Void
-
-  public init(settings: ConnectionSettings, drop: @escaping @Sendable () async -> Void) {
-    self.settings = settings
-    self.drop = drop
-  }
-}
-
 /// Breaks scratch databases in every way the probes name, and demands that each probe turns red; and that none is
 /// proved by an empty database or by no server at all.
 ///
@@ -45,14 +26,16 @@ public struct Selftest: Sendable {
 
   /// Runs one control after the other; a cancelled task ends it before the next.
   ///
-  /// - Parameter progress: told each result as it comes.
-  public func run(progress: @Sendable (SelftestResult) -> Void = { _ in }) async -> SelftestReport {
+  /// - Parameter progress: told each result as it comes, and its number from 1.
+  public func run(
+    progress: @Sendable (SelftestResult, _ number: Int) -> Void = { _, _ in }
+  ) async -> SelftestReport {
     var results: [SelftestResult] = []
     for step in plan.steps {
       guard !Task.isCancelled else { break }
       let result = await run(step)
-      progress(result)
       results.append(result)
+      progress(result, results.count)
     }
     return SelftestReport(results: results, planned: plan.steps.count)
   }
@@ -66,16 +49,16 @@ public struct Selftest: Sendable {
       case .defect(let defect):
         try await withScratch(.application) { try await control(step.probe, defect, on: $0, &result) }
       case .emptyDatabase:
-        try await withScratch(.empty) { settings in
-          let answer = try await ask(step.probe, Self.leastArguments(step.probe), settings, &result)
+        try await withScratch(.empty) { scratch in
+          let answer = try await ask(step.probe, Self.leastArguments(step.probe), scratch, &result)
           if answer.state == .proved { result.problem = "an empty database proves it" }
         }
       case .noServer:
-        var settings = ConnectionSettings()
-        for (keyword, value) in ConnectionProbes.nowhere { settings[keyword] = value }
-        let answer = try await ask(step.probe, Self.leastArguments(step.probe), settings, &result)
-        if [.proved, .notApplicable, .attested].contains(answer.state) {
-          result.problem = "it is \(answer.state.rawValue) without a server"
+        try await withScratch(.unreachable) { scratch in
+          let answer = try await ask(step.probe, Self.leastArguments(step.probe), scratch, &result)
+          if [.proved, .notApplicable, .attested].contains(answer.state) {
+            result.problem = "it is \(answer.state.rawValue) without a server"
+          }
         }
       }
     } catch let problem as SelftestProblem {
@@ -91,12 +74,12 @@ public struct Selftest: Sendable {
   }
 
   private func control(
-    _ probe: any Probe.Type, _ defect: ProbeDefect, on settings: ConnectionSettings,
+    _ probe: any Probe.Type, _ defect: ProbeDefect, on scratch: ScratchDatabase,
     _ result: inout SelftestResult
   ) async throws {
-    let observer = Session(settings, applicationName: "tsdb selftest")
+    let observer = Session(scratch.settings, applicationName: "tsdb selftest")
     let rows = try await ScratchRows.read(observer)
-    let before = try await ask(probe, Self.leastArguments(probe), settings, &result)
+    let before = try await ask(probe, Self.leastArguments(probe), scratch, &result)
     result.before = before.state
     guard before.state != .failed else { throw SelftestProblem("it is red before anything is broken") }
     guard try await ScratchRows.read(observer) == rows else {
@@ -105,7 +88,7 @@ public struct Selftest: Sendable {
     await observer.close()
 
     // Open until the probe has answered: a defect may be this very session.
-    let breaking = Session(settings, applicationName: "tsdb selftest")
+    let breaking = Session(scratch.settings, applicationName: "tsdb selftest")
     if !defect.sql.isEmpty {
       do {
         try await breaking.run { _ = try $0.execute(defect.sql) }
@@ -113,10 +96,9 @@ public struct Selftest: Sendable {
         throw SelftestProblem("it could not be broken (SQLSTATE \(error.sqlState))")
       }
     }
-    var broken = settings
-    for (keyword, value) in defect.settings { broken[keyword] = value }
+    if !defect.changes.isEmpty { try scratch.change(defect.changes) }
     let arguments = defect.arguments.isEmpty ? Self.leastArguments(probe) : defect.arguments
-    let answer = try await ask(probe, arguments, broken, &result)
+    let answer = try await ask(probe, arguments, scratch, replacing: defect.settings, &result)
     await breaking.close()
     result.after = answer.state
     guard answer.state == .failed else {
@@ -126,11 +108,13 @@ public struct Selftest: Sendable {
 
   /// Asks on a session of its own, as settings of the database count from the next session on.
   private func ask(
-    _ probe: any Probe.Type, _ arguments: [String: String], _ settings: ConnectionSettings,
-    _ result: inout SelftestResult
+    _ probe: any Probe.Type, _ arguments: [String: String], _ scratch: ScratchDatabase,
+    replacing parameters: [String: String] = [:], _ result: inout SelftestResult
   ) async throws -> ProbeAnswer {
+    var settings = scratch.settings
+    for (keyword, value) in parameters { settings[keyword] = value }
     let session = Session(settings, applicationName: "tsdb checklist")
-    let answer = try await probe.init(arguments: arguments).run(makeContext(settings, session))
+    let answer = await scratch.ask(try probe.init(arguments: arguments), makeContext(settings, session))
     result.after = answer.state
     result.observed = answer.observed
     let isOpen = (try? await session.run { $0.isInTransaction }) ?? false
@@ -154,7 +138,7 @@ public struct Selftest: Sendable {
   }
 
   private func withScratch(
-    _ kind: ScratchDatabase.Kind, _ body: (ConnectionSettings) async throws -> Void
+    _ kind: ScratchDatabase.Kind, _ body: (ScratchDatabase) async throws -> Void
   ) async throws {
     let scratch: ScratchDatabase
     do {
@@ -163,7 +147,7 @@ public struct Selftest: Sendable {
       throw SelftestProblem("no scratch database could be made")
     }
     do {
-      try await body(scratch.settings)
+      try await body(scratch)
       await scratch.drop()
     } catch {
       await scratch.drop()

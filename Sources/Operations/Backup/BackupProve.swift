@@ -124,7 +124,7 @@ public struct BackupProve: Sendable {
   }
 
   /// libpq lets this variable win over the socket's directory, and an empty parameter does not unset it.
-  private static func refuseForeignAddress() throws(BackupError) {
+  static func refuseForeignAddress() throws(BackupError) {
     guard let value = getenv("PGHOSTADDR"), value.pointee != 0 else { return }
     throw BackupError(
       .invalidInput, "PGHOSTADDR is set, and would lead away from the throwaway server",

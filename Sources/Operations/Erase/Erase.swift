@@ -38,6 +38,10 @@ public struct Erase: Sendable {
     /// Those with rows.
     public let tables: [Table]
     public let left: [Place]
+    /// Tables and views with texts that the role may not read, so that nothing is known of them.
+    public let unsearched: [String]
+    /// Whether the server's log takes down what statements are given, the address among it.
+    public let isLogged: Bool
     /// Of the record in `erasures`; nil where none was written.
     public let record: Int?
     public let keyId: String?
@@ -67,7 +71,7 @@ public struct Erase: Sendable {
     await session.close()
     return Result(
       database: outcome.database, isDryRun: isDryRun, tables: outcome.tables, left: outcome.left,
-      record: outcome.record, keyId: isDryRun ? nil : key?.id,
+      unsearched: outcome.unsearched, isLogged: outcome.isLogged, record: outcome.record, keyId: isDryRun ? nil : key?.id,
       backups: Self.backups(kept: configuration.backupRetention, from: .now))
   }
 

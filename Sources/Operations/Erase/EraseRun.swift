@@ -7,6 +7,10 @@ struct EraseRun: Sendable {
     var database = ""
     var tables: [Erase.Result.Table] = []
     var left: [Erase.Result.Place] = []
+    /// Tables and views with texts that this role may not read.
+    var unsearched: [String] = []
+    /// Whether the server's log takes down the parameters of statements, the address among them.
+    var isLogged = false
     var record: Int?
   }
 
@@ -24,6 +28,7 @@ struct EraseRun: Sendable {
       """
       begin isolation level \(isDryRun ? "repeatable read read only" : "read committed");
       set local search_path = pg_catalog;
+      set local row_security = off;
       set local lock_timeout = \(max(1, Int(lockTimeout / .milliseconds(1))));
       set local client_min_messages = warning;
       set local log_parameter_max_length_on_error = 0
@@ -41,6 +46,8 @@ struct EraseRun: Sendable {
   private func work(on connection: borrowing Connection) throws -> Outcome {
     var outcome = Outcome()
     outcome.database = try connection.query("select current_database()").text(0, 0)
+    outcome.isLogged = try keepOutOfLog(on: connection)
+    outcome.unsearched = try unreadable(on: connection)
     // Nobody adds rows to the sessions while they are erased.
     let sessions = try connection.query(
       ErasedTable.sessions + (isDryRun ? "" : " for update"), [address.pattern]
@@ -68,6 +75,30 @@ struct EraseRun: Sendable {
     return outcome
   }
 
+  /// Turns off the logging of parameters for this transaction, where the role may.
+  ///
+  /// - Returns: whether statements are logged with their parameters all the same.
+  private func keepOutOfLog(on connection: borrowing Connection) throws(PostgresError) -> Bool {
+    let facts = try connection.query(
+      "select current_setting('is_superuser') = 'on', current_setting('server_version_num')::int >= 150000")
+    let isGranted =
+      facts.isTrue(0, 1)
+      ? try connection.query("select has_parameter_privilege('log_parameter_max_length', 'set')").isTrue(0, 0)
+      : false
+    if facts.isTrue(0, 0) || isGranted {
+      try connection.execute("set local log_parameter_max_length = 0")
+    }
+    return try connection.query(
+      """
+      select current_setting('log_parameter_max_length') <> '0' and (
+        current_setting('log_statement') in ('mod', 'all')
+        or current_setting('log_min_duration_statement') <> '-1'
+        or current_setting('log_min_duration_sample') <> '-1' and current_setting('log_statement_sample_rate') <> '0'
+        or current_setting('log_transaction_sample_rate') <> '0')
+      """
+    ).isTrue(0, 0)
+  }
+
   private func count(
     _ table: ErasedTable, _ parameters: [String?], on connection: borrowing Connection
   ) throws(PostgresError) -> Int {
@@ -92,6 +123,35 @@ struct EraseRun: Sendable {
     if views.isTrue(0, 0) { _ = try connection.query("select public.refresh_troubleshooting_views()") }
   }
 
+  /// Every column of tables and populated views that holds text or JSON.
+  private static let textColumns = """
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    join pg_type as t on t.oid = a.atttypid
+    left join pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
+    left join pg_type as b on b.oid = t.typbasetype
+    where c.relkind in ('r', 'm') and (c.relkind = 'r' or c.relispopulated) and c.relpersistence <> 't'
+      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      and coalesce(nullif(e.typname, 'char'), b.typname, t.typname)
+        in ('text', 'varchar', 'bpchar', 'json', 'jsonb', 'citext', 'xml', 'hstore', 'name')
+    """
+
+  private static let isReadable =
+    "(has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select'))"
+
+  /// What holds texts and may not be read by this role.
+  private func unreadable(on connection: borrowing Connection) throws(PostgresError) -> [String] {
+    try connection.query(
+      """
+      select distinct format('%I.%I', n.nspname, c.relname)
+      \(Self.textColumns)
+        and not \(Self.isReadable)
+      order by 1
+      """
+    ).rows().compactMap { $0[0] }
+  }
+
   /// Where the address is, in all tables and materialized views that can be read.
   private func places(on connection: borrowing Connection) throws(PostgresError) -> [Erase.Result.Place] {
     let relations = try connection.query(
@@ -101,17 +161,8 @@ struct EraseRun: Sendable {
           join pg_class as p on p.oid = r.relid where not p.relispartition), c.oid::regclass::text),
         string_agg(case when t.typname in ('json', 'jsonb') then 'j' else 't' end || quote_ident(a.attname), chr(1)
           order by a.attnum)
-      from pg_class as c
-      join pg_namespace as n on n.oid = c.relnamespace
-      join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-      join pg_type as t on t.oid = a.atttypid
-      left join pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
-      left join pg_type as b on b.oid = t.typbasetype
-      where c.relkind in ('r', 'm') and (c.relkind = 'r' or c.relispopulated) and c.relpersistence <> 't'
-        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-        and coalesce(nullif(e.typname, 'char'), b.typname, t.typname)
-          in ('text', 'varchar', 'bpchar', 'json', 'jsonb', 'citext', 'xml', 'hstore', 'name')
-        and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
+      \(Self.textColumns)
+        and \(Self.isReadable)
       group by c.oid
       order by 1
       """

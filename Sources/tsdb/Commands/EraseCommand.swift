@@ -9,8 +9,8 @@ struct EraseCommand: AsyncParsableCommand {
       In one transaction: the customer's sessions, attempts, feedback and errors stay as figures, without address, \
       name, description and comments; notifications, predictions, cached values and limits are deleted; elsewhere, \
       also in the audit log, the address is replaced by a name that means nobody. Afterwards every text and JSON \
-      column of the database is searched; what is left outside the application's tables is told, and the exit \
-      status is 2.
+      column of the database is searched; what is left outside the application's tables, or may not be read, is told, \
+      and the exit status is 2. Without --yes it shows the counts and asks first.
 
       The record in tsdb.erasures holds a keyed digest of the address and counts, never the address. The key, of at \
       least 32 bytes, comes from TSDB_ERASURE_KEY or from --key-file and is stored nowhere.
@@ -18,7 +18,7 @@ struct EraseCommand: AsyncParsableCommand {
       An argument can be seen by others on this machine until it is overwritten: --email-file keeps it out of sight.
 
       EXAMPLES
-        tsdb erase --email-file - --dry-run       the address from standard input; counts only
+        tsdb erase --email-file - --dry-run
         tsdb erase --email-file address.txt --key-file erasure.key
         tsdb erase --email NAME@HOST --yes
 
@@ -75,7 +75,7 @@ struct EraseCommand: AsyncParsableCommand {
   }
 
   private static func requireNothingLeft(_ result: Erase.Result) throws {
-    if !result.left.isEmpty { throw Findings(status: .findings) }
+    if !result.left.isEmpty || !result.unsearched.isEmpty { throw Findings(status: .findings) }
   }
 
   private func readKey() throws -> ErasureKey? {
@@ -115,6 +115,14 @@ extension Erase.Result {
       lines.append(
         style.careful("left: ") + "\(place.relation).\(place.column): \(counted(place.rows, "row")); "
           + "it is no customer's table of the application")
+    }
+    for relation in unsearched {
+      lines.append(style.careful("not searched: ") + "\(relation): this role may not read it")
+    }
+    if isLogged {
+      lines.append(
+        style.careful("note: ")
+          + "this server logs statements with what they are given, so its log now holds the address")
     }
     lines.append(style.faint("note: ") + backups)
     if !isDryRun, !tables.isEmpty {

@@ -138,7 +138,7 @@ final class ProgressReporter: Sendable {
       .joined(separator: "\n        ")
   }
 
-  private func bar(_ done: Int, _ total: Int) -> String {
+  func bar(_ done: Int, _ total: Int) -> String {
     let width = 16
     let filled = total > 0 ? done * width / total : 0
     return String(repeating: "━", count: filled) + style.faint(String(repeating: "─", count: width - filled))

@@ -4,16 +4,26 @@ import Checklists
 import Postgres
 import Timekeeping
 
-/// What a record that a check failed makes of a backup.
-private let damagedRecord = ProbeDefect(
-  "the check of every backup failed", sql: "update tsdb.backups set state = 'damaged'")
+extension ProbeDefect {
+  /// What a record that a check failed makes of a backup.
+  static let damagedRecord = ProbeDefect(
+    "the check of every backup failed", sql: "update tsdb.backups set state = 'damaged'")
+  static let noRepository = ProbeDefect("there is no repository", changes: [.remove("backups")])
+  static let emptyRepository = ProbeDefect("the repository is empty", changes: [.remove("backups/*")])
+  static let damagedManifest = ProbeDefect(
+    "no backup says what it holds", changes: [.write("backups/*/manifest.json", "{}")])
+  static let unprovenBackup = ProbeDefect(
+    "no backup was ever checked or restored on trial", changes: [.remove("backups/*/proofs.jsonl")])
+}
 
 /// Backups that are taken, and that restore.
 struct BackupConfiguredProbe: ProjectProbe {
   static let name = "backup.configured"
   static let summary =
     "the newest backup is young enough, and one was lately restored on trial with equal contents"
-  static let defects = [damagedRecord]
+  static let defects: [ProbeDefect] = [
+    .damagedRecord, .noRepository, .emptyRepository, .damagedManifest, .unprovenBackup,
+  ]
   private static let asked =
     "the repository: newest whole backup of this database on this server, and newest proof"
 
@@ -61,7 +71,9 @@ struct BackupConfiguredProbe: ProjectProbe {
 struct BackupProvenProbe: ProjectProbe {
   static let name = "backup.proven"
   static let summary = "a young backup of the whole database was restored on trial with equal contents"
-  static let defects = [damagedRecord]
+  static let defects: [ProbeDefect] = [
+    .damagedRecord, .noRepository, .emptyRepository, .damagedManifest, .unprovenBackup,
+  ]
   private static let asked = "the repository: newest proven backup of this database, its age and contents"
 
   private let limit: Duration
@@ -104,7 +116,8 @@ struct BackupConfigurationProbe: ProjectProbe {
   static let defects = [
     ProbeDefect(
       "the configuration was changed after the backup",
-      sql: "update public.support_troubleshooting_config set description = 'changed'")
+      sql: "update public.support_troubleshooting_config set description = 'changed'"),
+    .emptyRepository, .damagedManifest, .unprovenBackup,
   ]
   private static let asked =
     "the newest checked backup: its tables of configuration and webhooks, its config files; changes since it"

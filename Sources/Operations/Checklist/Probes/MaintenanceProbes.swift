@@ -29,13 +29,27 @@ private struct ScheduledRuns: Sendable {
   }
 }
 
+extension ProbeDefect {
+  fileprivate static let runsByHand = ProbeDefect(
+    "only a hand ever ran a job", sql: "update tsdb.job_runs set triggered_by = 'hand'")
+  fileprivate static let noRuns = ProbeDefect("no job ever ran", sql: "delete from tsdb.job_runs")
+  fileprivate static let noRecords = ProbeDefect(
+    "no run was ever recorded", sql: "drop table tsdb.job_runs cascade")
+  fileprivate static let oldRuns = ProbeDefect(
+    "the last run is long ago",
+    sql: """
+      update tsdb.job_runs
+      set started_at = started_at - interval '3 days', ended_at = ended_at - interval '3 days'
+      """)
+}
+
 /// A scheduler really runs the maintenance.
 struct MaintenanceConfiguredProbe: ProjectProbe {
   static let name = "maintenance.configured"
   static let summary = "a scheduler, not a hand, has lately run a job to its end"
-  static let defects = [
-    ProbeDefect(
-      "only a hand ever ran a job", sql: "update tsdb.job_runs set triggered_by = 'hand'")
+  static let defects: [ProbeDefect] = [
+    .runsByHand, .noRuns, .noRecords, .oldRuns,
+    ProbeDefect("every run failed", sql: "update tsdb.job_runs set outcome = 'failed', reason = 'selftest'"),
   ]
 
   private let limit: Duration
@@ -73,14 +87,26 @@ struct MaintenanceWorkingProbe: ProjectProbe {
   static let name = "maintenance.working"
   static let summary =
     "a scheduler ran jobs within a day, none is late or failing, nothing is kept past its time, the views are fresh"
-  static let defects = [
+  static let defects: [ProbeDefect] = [
     ProbeDefect(
       "a cache entry that expired long ago",
       sql: """
         insert into public.support_troubleshooting_cache (cache_key, cache_value, expires_at)
         values ('tsdb-selftest', '{}', now() - interval '3 days')
         """),
-    ProbeDefect("only a hand ever ran a job", sql: "update tsdb.job_runs set triggered_by = 'hand'"),
+    ProbeDefect(
+      "a limit's window that began long ago",
+      sql: """
+        insert into public.support_troubleshooting_rate_limits (identifier, limit_type, window_start)
+        values ('tsdb-selftest', 'tsdb-selftest', now() - interval '30 days')
+        """),
+    ProbeDefect(
+      "a job that fails",
+      sql: """
+        update tsdb.job_runs set outcome = 'failed', reason = 'selftest'
+        where job = (select job from tsdb.job_runs order by id limit 1)
+        """),
+    .runsByHand, .noRuns, .noRecords, .oldRuns,
   ]
   private static let asked =
     "the records of runs; rows kept past their time in cache, rate limits and metrics; the age of the views"

@@ -12,8 +12,15 @@ struct MigrationsAppliedProbe: ProjectProbe {
       "the last file is not applied",
       sql: "delete from tsdb.migrations where ordinal = (select max(ordinal) from tsdb.migrations)"),
     ProbeDefect(
-      "a column was added by hand to a key",
+      "a column was let be null by hand",
       sql: "alter table public.support_webhooks alter column url drop not null"),
+    ProbeDefect(
+      "a file that is not applied yet",
+      changes: [.write("migrations/zz_tsdb_selftest.sql", "create table public.tsdb_selftest ();\n")]),
+    ProbeDefect(
+      "the files are others than those that were applied",
+      changes: [.write("migrations/*.sql", "select 1;\n")]),
+    ProbeDefect("there are no files", changes: [.remove("migrations/*")]),
   ]
 
   /// Without `.sql`; nil for all.

@@ -9,8 +9,8 @@ struct RollbackPlanProbe: ProjectProbe {
   static let name = "rollback.plan"
   static let summary =
     "a backup from before the migrations was restored on trial, and the command that restores it is known"
-  static let defects = [
-    ProbeDefect("the check of every backup failed", sql: "update tsdb.backups set state = 'damaged'")
+  static let defects: [ProbeDefect] = [
+    .damagedRecord, .noRepository, .emptyRepository, .damagedManifest, .unprovenBackup,
   ]
   private static let asked =
     "the repository: newest proven backup of this database; the migrations: what was applied since the deployment began"

@@ -9,11 +9,12 @@ struct ChecklistGroup: AsyncParsableCommand {
         tsdb checklist list docs/checklists/deployment.es.md
         tsdb checklist attest docs/checklists/deployment.es.md "Runbook creado" --by Ana --until 2026-12-31
         tsdb checklist verify evidence.jsonl
+        tsdb checklist selftest
 
       \(ExitStatus.help)
       """,
     subcommands: [
       ChecklistRunCommand.self, ChecklistListCommand.self, ChecklistAttestCommand.self,
-      ChecklistVerifyCommand.self,
+      ChecklistVerifyCommand.self, ChecklistSelftestCommand.self,
     ])
 }

@@ -55,7 +55,7 @@ public struct HealthRun: Sendable {
       findings: findings, database: context.database, serverVersion: context.serverVersion, time: context.now)
   }
 
-  private static func identify(
+  static func identify(
     _ context: HealthContext, on connection: borrowing Connection
   ) throws(PostgresError) -> HealthContext {
     let result = try connection.query(
@@ -84,7 +84,7 @@ public struct HealthRun: Sendable {
   }
 
   /// Compiling a query of a large catalogue takes longer than the query.
-  private static let begin = """
+  static let begin = """
     begin isolation level read committed read only;
     set local statement_timeout = '5s'; set local lock_timeout = '200ms';
     set local idle_in_transaction_session_timeout = '30s'; set local search_path = pg_catalog;

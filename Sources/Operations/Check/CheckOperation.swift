@@ -15,6 +15,14 @@ public struct CheckOperation: Sendable {
   private let names: Set<String>
   private let limits: HealthLimits
 
+  /// All checks, with their own thresholds.
+  static let all = CheckOperation(names: Set(descriptions.map(\.name)), limits: HealthLimits())
+
+  private init(names: Set<String>, limits: HealthLimits) {
+    self.names = names
+    self.limits = limits
+  }
+
   /// - Parameters:
   ///   - only: names of checks; empty for all.
   ///   - skip: names of checks that are left out.

@@ -107,7 +107,7 @@ enum StaleViewsCheck: HealthCheck {
   }
 
   /// The job that refreshes it most often.
-  private static func job(of view: View, _ context: HealthContext) -> (JobDefinition, Int64)? {
+  static func job(of view: View, _ context: HealthContext) -> (JobDefinition, Int64)? {
     context.jobs.filter { job in
       guard case .refreshViews(let selection) = job.work else { return false }
       return selection.selects(schema: view.schema, name: view.name)

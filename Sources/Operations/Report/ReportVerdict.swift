@@ -1,0 +1,188 @@
+import Checklists
+import Maintenance
+
+/// What a report is about, in the order in which it counts.
+public enum ReportSubject: String, Sendable, Encodable, CaseIterable {
+  case deployment, checklist, migrations, backups, jobs, health
+}
+
+/// How the whole stands, and what to do next.
+public struct ReportVerdict: Sendable, Encodable {
+  public struct Area: Sendable, Encodable {
+    public let subject: ReportSubject
+    /// nil where there is nothing to judge: no checklist was run, no deployment recorded.
+    public let status: HealthStatus?
+  }
+
+  /// Something to do.
+  public struct Step: Sendable, Encodable {
+    public let subject: ReportSubject
+    /// The check that found it, or `missing-runs`, `checklist`, `evidence`, `deployment` or `sight`.
+    public let reason: String
+    public let status: HealthStatus
+    /// The worst of it.
+    public let detail: ReportText
+    /// The SQL statement or the tsdb command that would help.
+    public let remedy: ReportText?
+    /// How many problems of this reason there are.
+    public let count: Int
+  }
+
+  /// The worst of the areas.
+  public let status: HealthStatus
+  public let areas: [Area]
+  /// The three most important things to do, the first first.
+  public let next: [Step]
+  /// How many more there are.
+  public let omitted: Int
+}
+
+/// What the verdict goes by; pure.
+struct ReportJudgement {
+  let checks: [ReportCheck]
+  let checklist: ReportPart<ReportChecklist>
+  let deployments: ReportPart<ReportList<ReportDeployment>>
+  let jobs: ReportPart<ReportJobs>
+  /// Of parts that no check covers.
+  let gaps: [ReportGap]
+  let clean: ReportCleaning
+
+  private static let most = 3
+  private static let subjects: [String: ReportSubject] = [
+    "pending": .migrations, "drift": .migrations, "backups": .backups, "jobs": .jobs,
+  ]
+  /// Among problems that are equally bad: what takes the application down or loses data, before what costs.
+  private static let order = [
+    "deployment", "server", "plpgsql", "wraparound", "backups", "pending", "evidence", "checklist",
+    "sequences",
+    "invalid-indexes", "partitions", "jobs", "missing-runs", "long-transactions", "replication-slots",
+    "stale-views",
+    "retention-backlog", "drift", "unrefreshable-views", "duplicate-indexes", "statistics", "sight",
+  ]
+
+  var verdict: ReportVerdict {
+    let steps = (checkSteps + deploymentSteps + checklistSteps + jobSteps + sightSteps).sorted {
+      ($0.status.rank, Self.place($0.reason)) < ($1.status.rank, Self.place($1.reason))
+    }
+    let areas = ReportSubject.allCases.map { subject in
+      ReportVerdict.Area(
+        subject: subject,
+        status: isJudged(subject)
+          ? HealthStatus.worst(steps.filter { $0.subject == subject }.map(\.status)) : nil)
+    }
+    return ReportVerdict(
+      status: HealthStatus.worst(areas.compactMap(\.status)), areas: areas,
+      next: Array(steps.prefix(Self.most)),
+      omitted: max(0, steps.count - Self.most))
+  }
+
+  private func isJudged(_ subject: ReportSubject) -> Bool {
+    switch subject {
+    case .deployment: if case .absent = deployments { false } else { true }
+    case .checklist: if case .absent = checklist { false } else { true }
+    default: true
+    }
+  }
+
+  private static func place(_ reason: String) -> Int { order.firstIndex(of: reason) ?? order.count }
+
+  private var checkSteps: [ReportVerdict.Step] {
+    checks.filter { $0.status != .ok }.map { check in
+      let worst = check.problems.rows.first { $0.status == check.status }
+      return ReportVerdict.Step(
+        subject: Self.subjects[check.name] ?? .health, reason: check.name, status: check.status,
+        detail: worst?.summary ?? check.summary, remedy: worst?.remedy,
+        count: check.problems.rows.count { $0.status != .ok } + check.problems.omitted)
+    }
+  }
+
+  private var deploymentSteps: [ReportVerdict.Step] {
+    switch deployments {
+    case .absent: return []
+    case .unknown(let gap): return [step(.deployment, "deployment", .unknown, gap.reason, gap.remedy)]
+    case .known(let list):
+      guard let last = list.rows.first else { return [] }
+      let state = last.state.text.lowercased()
+      let status: HealthStatus = state.contains("fail") ? .critical : last.ended == nil ? .warning : .ok
+      guard status != .ok else { return [] }
+      return [
+        step(
+          .deployment, "deployment", status, clean("deployment \(last.id.text) is \(last.state.text)"),
+          clean("tsdb deploy"))
+      ]
+    }
+  }
+
+  private var checklistSteps: [ReportVerdict.Step] {
+    switch checklist {
+    case .absent: return []
+    case .unknown(let gap): return [step(.checklist, "evidence", .unknown, gap.reason, gap.remedy)]
+    case .known(let list):
+      var steps: [ReportVerdict.Step] = []
+      if list.isOfThisDatabase == false {
+        steps.append(
+          step(
+            .checklist, "evidence", .unknown, clean("the evidence is of another database"),
+            clean("tsdb checklist run FILE --evidence FILE")))
+      }
+      for (state, status) in [
+        (ProbeState.failed, HealthStatus.critical), (.unknown, .unknown), (.unbound, .warning),
+      ]
+      where list.count(state) > 0 {
+        let item = list.items.rows.first { $0.state == state }
+        steps.append(
+          ReportVerdict.Step(
+            subject: .checklist, reason: "checklist", status: status,
+            detail: item?.item ?? clean(state.rawValue),
+            remedy: item?.remedy, count: list.count(state)))
+      }
+      return steps
+    }
+  }
+
+  private var jobSteps: [ReportVerdict.Step] {
+    switch jobs {
+    case .absent: return []
+    case .unknown(let gap): return [step(.jobs, "jobs", .unknown, gap.reason, gap.remedy)]
+    case .known(let jobs):
+      let late = jobs.jobs.rows.filter(\.isLatestMissing)
+      guard let first = late.first else { return [] }
+      let slot = jobs.missing.rows.first { $0.job == first.name }?.slot
+      return [
+        ReportVerdict.Step(
+          subject: .jobs, reason: "missing-runs", status: .warning,
+          detail: clean("job \"\(first.name.text)\" did not run at \(slot ?? "its time")"),
+          remedy: clean("tsdb schedule show"), count: late.count)
+      ]
+    }
+  }
+
+  private var sightSteps: [ReportVerdict.Step] {
+    guard let gap = gaps.first else { return [] }
+    return [
+      ReportVerdict.Step(
+        subject: .health, reason: "sight", status: .unknown, detail: gap.reason, remedy: gap.remedy,
+        count: gaps.count)
+    ]
+  }
+
+  private func step(
+    _ subject: ReportSubject, _ reason: String, _ status: HealthStatus, _ detail: ReportText,
+    _ remedy: ReportText?
+  ) -> ReportVerdict.Step {
+    ReportVerdict.Step(
+      subject: subject, reason: reason, status: status, detail: detail, remedy: remedy, count: 1)
+  }
+}
+
+extension HealthStatus {
+  /// Ascending from the worst: what is known to be bad, what is not known, what is to be looked after.
+  fileprivate var rank: Int {
+    switch self {
+    case .critical: 0
+    case .unknown: 1
+    case .warning: 2
+    case .ok: 3
+    }
+  }
+}

@@ -32,7 +32,8 @@ struct Tsdb: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
-      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, EraseCommand.self, ServerGroup.self,
+      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, StatusCommand.self, ReportCommand.self,
+      EraseCommand.self, ServerGroup.self,
     ])
 }
 

@@ -103,7 +103,8 @@ public struct Report: Sendable {
     let log = await queries.migrationLog(limit: Limit.failures)
     // Without its rights the answer would be an error of some statement in between.
     if case .unknown(let gap) = log {
-      return .unknown(ReportGap(gap.reason, remedy: queries.clean(queries.grants)))
+      let grants: ReportText = queries.clean(queries.grants)
+      return .unknown(ReportGap(gap.reason, remedy: grants))
     }
     do {
       let status = try await MigrateStatus().run(access)

@@ -10,17 +10,17 @@ import SystemPackage
 
 /// An exclusive lock on a file, held by whoever has its file descriptor open. The kernel releases
 /// it with the last such process, so a killed one leaves nothing behind.
-struct FileLock: ~Copyable {
+public struct FileLock: ~Copyable, Sendable {
   let descriptor: FileDescriptor
 
   private init(descriptor: FileDescriptor) { self.descriptor = descriptor }
 
   deinit { try? descriptor.close() }
 
-  /// Takes the lock, waiting up to `timeout`.
+  /// Takes the lock, waiting up to `timeout`; makes the file, for its owner alone, but no directory.
   ///
   /// - Returns: nil when somebody else held it all the time.
-  static func acquire(_ path: FilePath, timeout: Duration) throws(LocalServerError) -> FileLock? {
+  public static func acquire(_ path: FilePath, timeout: Duration) throws(LocalServerError) -> FileLock? {
     let deadline = ContinuousClock.now + timeout
     while true {
       let lock = FileLock(descriptor: try openFile(path))

@@ -10,7 +10,7 @@ struct ConfigurationKey: Sendable {
   /// Takes the values of the key; false for a value that it does not take.
   let apply: @Sendable (inout ProjectConfiguration, [String]) -> Bool
 
-  static let all: [ConfigurationKey] = general + backup + maintenance
+  static let all: [ConfigurationKey] = general + backup + maintenance + deploy
 
   private static let general: [ConfigurationKey] = [
     ConfigurationKey(name: "migrate.directories", expectation: "a directory or a list of directories") {

@@ -32,6 +32,8 @@ public struct ProjectConfiguration: Sendable, Equatable {
 
   /// Jobs, their schedules and their signals.
   public var maintenance = MaintenanceConfiguration()
+  /// What \"deploy\" does besides.
+  public var deploy = DeployConfiguration()
 
   /// The number of cores, at most 8.
   public static let defaultJobs = min(8, max(1, ProcessInfo.processInfo.activeProcessorCount))

@@ -1,3 +1,4 @@
+import Deployments
 import Postgres
 
 /// What a deployment and its way back need to know of the database.

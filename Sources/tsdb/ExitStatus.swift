@@ -2,6 +2,7 @@ import Archive
 import ArgumentParser
 import Backups
 import Checklists
+import Deployments
 import LocalServer
 import Maintenance
 import Migrations
@@ -44,6 +45,14 @@ enum ExitStatus: Int32 {
         case .interrupted: .interrupted
         }
     case let error as ChecklistError:
+      self =
+        switch error.kind {
+        case .invalidInput: .usage
+        case .failed: .failed
+        case .tryAgain: .tryAgain
+        case .interrupted: .interrupted
+        }
+    case let error as DeploymentError:
       self =
         switch error.kind {
         case .invalidInput: .usage

@@ -1,6 +1,7 @@
 import Archive
 import Backups
 import Checklists
+import Deployments
 import LocalServer
 import Maintenance
 import Migrations
@@ -87,6 +88,8 @@ private struct ErrorParts {
       self.init(error.message, detail: error.detail, hint: error.hint)
       location = error.location
       excerpt = error.excerpt
+    case let error as DeploymentError:
+      self.init(error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
     case let error as ArchiveError: self.init(error.message, detail: error.detail, hint: error.hint)
     case let error as LocalServerError: self.init(error.message, detail: error.detail, hint: error.hint)
     case let error as PostgresError:

@@ -24,16 +24,18 @@ struct Tsdb: AsyncParsableCommand {
         tsdb restore latest --swap restore it beside the live database, and swap the two
         tsdb maintain              run the maintenance that is due
         tsdb checklist run FILE    tick the boxes of a checklist by evidence
-        tsdb erase --email-file -  erase a customer's address
+        tsdb deploy                run a whole deployment, with a proven backup as the way back
+        tsdb rollback              go back to the backup of the last deployment
+        tsdb report --html FILE    one page that says how things stand
         tsdb server psql           a psql session on the private local server
 
       \(ExitStatus.help)
       """,
     version: Version.current,
     subcommands: [
-      Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self, MaintainGroup.self,
-      ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, StatusCommand.self, ReportCommand.self,
-      EraseCommand.self, ServerGroup.self,
+      DeployCommand.self, Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self,
+      MaintainGroup.self, ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, StatusCommand.self,
+      ReportCommand.self, EraseCommand.self, ServerGroup.self,
     ])
 }
 

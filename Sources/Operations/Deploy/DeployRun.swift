@@ -174,7 +174,7 @@ struct DeployRun {
 
   // MARK: - Records
 
-  var now: String { UTCTime.now.description }
+  var now: String { StepClock.now }
 
   /// Saves the record, and copies it into the database.
   mutating func keep() async throws {

@@ -59,7 +59,7 @@ final class DeployProgress: Sendable {
             event: "step", step: entry.step, outcome: entry.outcome, message: entry.summary ?? entry.because,
             findings: entry.findings))
       } else {
-        invocation.progress.note(entry.line(style: invocation.errorStyle))
+        invocation.progress.note(entry.brief(style: invocation.errorStyle))
       }
     }
   }

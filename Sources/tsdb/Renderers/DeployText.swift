@@ -4,26 +4,33 @@ import Operations
 import Timekeeping
 
 extension DeploymentRecord.Step where Name == DeploymentStep {
-  /// How long the last attempt took; nil where it has no end.
-  var seconds: Int64? {
-    guard let end = ended.flatMap({ UTCTime($0) }), let start = UTCTime(started) else { return nil }
-    return end - start
+  /// How long the last attempt took; empty where it has no end.
+  var duration: String {
+    guard outcome != .skipped, let seconds = StepClock.seconds(from: started, to: ended) else { return "" }
+    return seconds < 10
+      ? "\(Int(seconds * 10) / 10).\(Int(seconds * 10) % 10) s" : ProgressLine.duration(seconds)
   }
 
-  /// Such as `done     backup     4 s  …`.
-  func line(style: Style) -> String {
-    let name = step.rawValue.padding(to: 9)
+  private func mark(_ style: Style) -> String {
     let word = outcome.rawValue.padding(to: 7)
-    let mark =
-      switch outcome {
-      case .done: findings.isEmpty ? style.good(word) : style.careful(word)
-      case .failed: style.bad(word)
-      case .skipped: style.faint(word)
-      case .running: style.careful(word)
-      }
-    let time = outcome == .skipped ? "" : seconds.map { ProgressLine.duration(Double($0)) } ?? ""
-    let what = Terminal.printable(summary ?? because.map { "because: \($0)" } ?? "")
-    return "\(mark)  \(name)  \(time.padding(to: 10))  \(what)"
+    return switch outcome {
+    case .done: findings.isEmpty ? style.good(word) : style.careful(word)
+    case .failed: style.bad(word)
+    case .skipped: style.faint(word)
+    case .running: style.careful(word)
+    }
+  }
+
+  /// While it goes on; what was done stands in the result.
+  func brief(style: Style) -> String {
+    "\(mark(style))  \(step.rawValue)" + (duration.isEmpty ? "" : style.faint(" (\(duration))"))
+  }
+
+  /// Such as `done     backup     4.0 s  …`.
+  func line(style: Style) -> String {
+    let (name, mark) = (step.rawValue.padding(to: 9), mark(style))
+    let what = Terminal.printable(summary ?? because ?? "")
+    return "\(mark)  \(name)  \(duration.padding(to: 10))  \(what)"
   }
 }
 

@@ -126,6 +126,8 @@ struct DeployCommand: AsyncParsableCommand {
     deploy.takesOver = takesOver
     deploy.checklist = checklist
     deploy.schedule = schedule
+    if rollsBack { deploy.rollback = try rollback(invocation, access) }
+    deploy.writeReport = reportWriter(invocation, access)
     return deploy
   }
 

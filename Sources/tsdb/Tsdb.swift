@@ -33,7 +33,8 @@ struct Tsdb: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      DeployCommand.self, Migrate.self, SeedCommand.self, BackupGroup.self, RestoreCommand.self,
+      DeployCommand.self, RollbackCommand.self, Migrate.self, SeedCommand.self, BackupGroup.self,
+      RestoreCommand.self,
       MaintainGroup.self, ScheduleGroup.self, CheckCommand.self, ChecklistGroup.self, StatusCommand.self,
       ReportCommand.self, EraseCommand.self, ServerGroup.self,
     ])

@@ -69,6 +69,17 @@ import Testing
     #expect(RollbackDecision([changed]) == .alreadyDone(changed))
   }
 
+  @Test func `the way back of one deployment is asked for by its id or the beginning of it`() {
+    let records = ["10", "11", "2"].map { Self.record($0, .failed, upTo: .prove) }
+    #expect(RollbackDecision(records, id: "1") == .ambiguous(["10", "11"]))
+    #expect(RollbackDecision(records, id: "11") == .abandon(records[1]))
+    #expect(RollbackDecision(records, id: "2") == .abandon(records[2]))
+    #expect(RollbackDecision(records + [Self.record("1", .failed, upTo: .prove)], id: "1") != .none)
+    for id in ["3", ""] { #expect(RollbackDecision(records, id: id) == .none) }
+    // What was given up is not what a plain "tsdb rollback" means.
+    #expect(RollbackDecision([records[0], Self.record("3", .abandoned)]) == .abandon(records[0]))
+  }
+
   @Test func `another attempt at a step keeps the count and forgets the failure`() {
     var record = Self.record("1", .running, upTo: .prove)
     record.begin(.migrate, at: "a")

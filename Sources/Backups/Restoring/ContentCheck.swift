@@ -30,12 +30,20 @@ struct ContentCheck: Sendable {
   let pool: RestorePool
   let options: RestoreOptions
 
+  /// Everything that differs, in sentences. Where rows were not loaded just now and the schema differs, they are
+  /// not read.
+  func differences(database: ConnectionSettings) async throws -> (content: [String], schema: [String]) {
+    let schema = try await catalogDifferences(database) + viewDifferences()
+    guard schema.isEmpty || !work.fingerprints.isEmpty else { return ([], schema) }
+    return (
+      try await tableDifferences() + sequenceDifferences() + largeObjectDifferences(), schema
+    )
+  }
+
   /// - Throws: ``BackupError`` that names everything that differs.
   func run(database: ConnectionSettings) async throws {
-    var differences = try await tableDifferences()
-    differences += try await sequenceDifferences()
-    differences += try await largeObjectDifferences()
-    differences += try await catalogDifferences(database)
+    let found = try await differences(database: database)
+    let differences = found.content + found.schema
     guard !differences.isEmpty else { return }
     options.findings(differences.map { RestoreFinding(.difference, String($0.dropLast())) })
     let shown = differences.prefix(20)
@@ -89,7 +97,9 @@ extension ContentCheck {
     var subjects: [Subject] = []
     var roots: [[UInt8]: Int] = [:]
     for (number, table) in work.plan.tables.enumerated() {
-      let sum = loaded[number] ?? ContentFingerprint()
+      // Where nothing was loaded just now, what the backup holds of each partition.
+      let sum =
+        loaded[number] ?? table.manifest.flatMap { ContentFingerprint($0.fingerprint) } ?? ContentFingerprint()
       let label =
         table.isViaRoot
         ? "partitioned table \(String(decoding: table.copy.relation, as: UTF8.self))"
@@ -194,6 +204,24 @@ extension ContentCheck {
       differences.withLock { $0 += different.map { "Large object \($0) has other bytes than the archive." } }
     }
     return differences.withLock { $0 }
+  }
+
+  /// Materialized views that had contents and have none.
+  private func viewDifferences() async throws -> [String] {
+    let views = work.plan.late.map { toc.entries[$0.entry] }.filter { $0.kind == "MATERIALIZED VIEW DATA" }
+    guard options.isWhole, !views.isEmpty, let session = pool.sessions.first else { return [] }
+    let empty = try await session.run { connection in
+      let rows = try connection.query(
+        """
+        select n.nspname, c.relname from pg_catalog.pg_class c
+          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'm' and not c.relispopulated
+        """)
+      return Set((0..<rows.rowCount).map { [rows.bytes($0, 0), rows.bytes($0, 1)] })
+    }
+    return views.filter { empty.contains([$0.namespace, $0.tag]) }.map {
+      "\($0.label) is not populated."
+    }
   }
 
   private func catalogDifferences(_ database: ConnectionSettings) async throws -> [String] {

@@ -129,7 +129,7 @@ public struct RestoreLeftover: Sendable, Equatable {
   ///
   /// - Parameter isDryRun: whether they are only named.
   /// - Parameter connection: to the maintenance database.
-  static func removeAll(
+  public static func removeAll(
     isDryRun: Bool, on connection: borrowing Connection
   ) throws(PostgresError) -> [RestoreLeftover] {
     let rows = try connection.query(

@@ -11,6 +11,9 @@ public struct RestoreOptions: Sendable {
   /// Whether the new database will be swapped in; what would stand in the way of that is found before.
   public var willSwap = false
 
+  /// What a database beside the live one is called; nil for a name with the time in it.
+  public var newName: String?
+
   public var target: Target
   public var selection: RestoreSelection
   /// Connections that restore.

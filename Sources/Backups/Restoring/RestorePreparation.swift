@@ -129,7 +129,8 @@ struct RestorePreparation: Sendable {
   private func name(taken: Set<String>) -> String {
     switch options.target {
     case .new(let name): name
-    case .beside(let live): RestoreName.make(for: live, time: UTCTime.now.compact, taken: taken)
+    case .beside(let live):
+      options.newName ?? RestoreName.make(for: live, time: UTCTime.now.compact, taken: taken)
     }
   }
 }

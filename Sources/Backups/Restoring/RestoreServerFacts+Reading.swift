@@ -69,8 +69,9 @@ extension RestoreServerFacts {
     return missing
   }
 
-  /// Known when the server is on this machine and this process may see its directory.
-  private static func freeSpace(on connection: borrowing Connection) throws(PostgresError) -> Int64? {
+  /// Bytes free where the server keeps its data; known when it is on this machine and this process may see its
+  /// directory.
+  public static func freeSpace(on connection: borrowing Connection) throws(PostgresError) -> Int64? {
     let row = try connection.query(
       """
       select pg_catalog.inet_server_addr() is null, s.setting

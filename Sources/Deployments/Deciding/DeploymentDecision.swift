@@ -43,15 +43,26 @@ public enum RollbackDecision: Sendable, Equatable {
   case alreadyDone(DeploymentRecord)
   /// The database was changed, and there is no backup to go back to.
   case impossible(DeploymentRecord)
-  /// No deployment is recorded.
+  /// No deployment is recorded, or none of the id.
   case none
+  /// What was given is the beginning of several ids.
+  case ambiguous([String])
 
   /// - Parameter records: of this database on this server, in any order.
   /// - Parameter id: one of them, or the beginning of its id; nil for the last.
   public init(_ records: [DeploymentRecord], id: String? = nil) {
-    let last = records.filter { record in id.map { record.id.hasPrefix($0) } ?? (record.state != .abandoned) }
-      .max { $0.id < $1.id }
-    guard let last else {
+    var found: [DeploymentRecord]
+    if let id {
+      found = records.filter { $0.id == id }
+      if found.isEmpty, !id.isEmpty { found = records.filter { $0.id.hasPrefix(id) } }
+      guard found.count < 2 else {
+        self = .ambiguous(found.map(\.id).sorted())
+        return
+      }
+    } else {
+      found = records.filter { $0.state != .abandoned }
+    }
+    guard let last = found.max(by: { $0.id < $1.id }) else {
       self = .none
       return
     }

@@ -70,8 +70,10 @@ public struct DeploymentRecord: Sendable, Codable, Equatable {
     public let started: String
     /// `operator`, or `automatic` after a failed step.
     public let cause: String
-    /// What was restored beside the live database.
+    /// What is, or was, restored beside the live database; noted before it is made.
     public var restoredDatabase: String?
+    /// Its object id, which stays when it gets the live name; noted when it is finished.
+    public var restoredObjectID: Int?
     /// Under which name the failed database is kept.
     public var keptDatabase: String?
     /// How long new sessions were held back.

@@ -15,6 +15,12 @@ struct SwapTarget: Sendable {
     settings = try MaintenanceDatabase.settings(for: access.settings, avoiding: others.union([database]))
   }
 
+  /// The same, for a swap with `other`.
+  init(_ target: SwapTarget, avoiding other: String) throws(BackupError) {
+    database = target.database
+    settings = try MaintenanceDatabase.settings(for: target.settings, avoiding: [target.database, other])
+  }
+
   /// What libpq makes of variables, service file and user's name.
   private static func defaultDatabase(_ settings: ConnectionSettings) throws -> String {
     do {

@@ -9,7 +9,7 @@ import Testing
     "backup verify", "backup prune", "maintain", "maintain run", "maintain status", "schedule",
     "schedule install", "schedule show", "schedule diff", "schedule remove", "check",
     "checklist", "checklist run", "checklist list", "checklist attest", "checklist verify",
-    "checklist selftest", "erase",
+    "checklist selftest", "deploy", "rollback", "status", "report", "erase",
     "server", "server start", "server stop", "server status", "server url", "server psql", "server destroy",
   ]
 

@@ -246,7 +246,9 @@ struct DeployRun {
     _ failure: StepFailure, at step: DeploymentStep, _ state: DeployState
   ) -> DeploymentError {
     let facts = failure.detail.map { detail in
-      detail.split(separator: "\n", omittingEmptySubsequences: false).map { redaction.clean(String($0)) }
+      RowText.withoutValues(detail, sqlState: failure.sqlState).split(
+        separator: "\n", omittingEmptySubsequences: false
+      ).map { redaction.clean(String($0)) }
         .joined(separator: "\n")
     }
     let isFree = failure.kind == .tryAgain

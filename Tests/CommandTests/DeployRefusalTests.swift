@@ -1,0 +1,153 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `tsdb deploy` refuses, and what it does not do then.
+@Suite struct `tsdb deploy refuses` {
+  @Test(arguments: [
+    ("--skip prove", "--skip wants a reason"), ("--because why", "--because goes with --skip"),
+    ("--skip migrate --because why", "the step \"migrate\" cannot be skipped"),
+    ("--skip preflight --because why", "the step \"preflight\" cannot be skipped"),
+    ("--skip nothing --because why", "nothing"), ("--skip backup --because 42", "--because takes words"),
+    ("--skip backup --skip prove --skip seed --because one --because two", "once for all"),
+    ("--schedule daily", "daily"), ("--lang fr", "--lang takes es or en"),
+  ])
+  func `usage that says nothing sensible`(_ arguments: String, _ text: String) async throws {
+    let project = try TestProject(nil, ["a.sql": "select 1;"])
+    let result = try await project.tsdb(
+      "deploy " + arguments, environment: ["DATABASE_URL": "postgresql://127.0.0.1:1/x"])
+    result.expect(64, text)
+    #expect(!FileManager.default.fileExists(atPath: project.directory.path(".tsdb")))
+  }
+
+  @Test func `nothing less than all that is in the way, at once`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.done("migrate up")
+      try await database.execute("alter table five add column stray int")
+      try project.write("one.sql", "create table one (i bigint primary key, name text);")
+      try project.remove("two.sql")
+      try project.write("six.sql", "create table six (i int;")
+      let result = try await database.expectUnchanged {
+        try await project.tsdb("deploy --checklist nowhere.md")
+      }
+      result.expect(
+        1, "failed at the step \"preflight\"", "\"one\" was edited after it was applied",
+        "\"two\" was applied, but its file",
+        "five", "\"nowhere.md\" cannot be read", "Nothing of the deployment has reached the database.")
+      #expect(project.backups().isEmpty)
+      #expect(try project.deployment().state == "failed")
+    }
+  }
+
+  @Test func `a file that does not parse, before anything is done`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try project.write("five.sql", "-- tsdb: requires four\ncreate table five (i int;")
+      let result = try await database.expectUnchanged { try await project.tsdb("deploy") }
+      result.expect(1, "five.sql:2")
+      #expect(project.backups().isEmpty)
+    }
+  }
+
+  @Test func `a server that is away, with the status that says so`() async throws {
+    let project = try TestProject(nil, deployedFiles)
+    try await project.tsdb("deploy", environment: ["DATABASE_URL": "postgresql://127.0.0.1:1/x"])
+      .expect(75, "Nothing was done.")
+  }
+
+  @Test func `a deployment that another machine has begun, unless it is taken over`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try project.write("four.sql", "-- tsdb: requires three\nselect 1/0;")
+      try await project.tsdb("deploy").expect(1)
+      let record = try project.deployment()
+      // The same database from a project that lacks the record.
+      let other = try TestProject(database, deployedFiles)
+      try await database.execute(
+        """
+        update tsdb.deployments set state = 'running',
+          detail = detail || '{"state": "running", "host": "elsewhere.example"}'
+        """)
+      let refused = try await database.expectUnchanged { try await other.tsdb("deploy") }
+      refused.expect(75, "from elsewhere.example is running", "tsdb deploy --take-over", "Nothing was done.")
+      #expect(try other.deployments().isEmpty && other.backups().isEmpty)
+      try await other.tsdb("deploy --take-over").expect(64, "--yes")
+      let taken = try await other.tsdb("deploy --take-over --yes")
+      taken.expect(0, "taken over from elsewhere.example")
+      let done = try other.deployment()
+      #expect(done["id"] as? String == record["id"] as? String && done.state == "deployed")
+      #expect(done["host"] as? String != "elsewhere.example")
+      #expect(other.backups().isEmpty)
+      #expect(try await database.value("select string_agg(state, ',') from tsdb.deployments") == "deployed")
+    }
+  }
+
+  @Test func `not a row that came with a copy of another database`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy").expect(0)
+      try await database.execute(
+        """
+        insert into tsdb.deployments (id, started_at, state, detail)
+        select '20990101T000000Z-x', now(), 'running',
+          detail || '{"id": "20990101T000000Z-x", "state": "running", "system_identifier": "1"}' from tsdb.deployments
+        """)
+      try await project.tsdb("deploy").expect(0)
+    }
+  }
+
+  @Test(arguments: ["", "{", "null", "{\"format\": 99}", "{\"format\": 1}"])
+  func `a record that is damaged, with its path`(_ text: String) async throws {
+    try await withProject(deployedFiles) { project, database in
+      let path = ".tsdb/deployments/20260101T000000Z-app/record.json"
+      try project.write(path, text)
+      let result = try await database.expectUnchanged { try await project.tsdb("deploy") }
+      result.expect(64, path, "Nothing was done.", "move its directory away")
+      #expect(project.backups().isEmpty)
+      try await project.tsdb("deploy --plan").expect(64, path)
+    }
+  }
+
+  @Test func `a directory that it cannot keep its record in`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try project.write("./.tsdb", "a file")
+      let result = try await database.expectUnchanged { try await project.tsdb("deploy") }
+      result.expect(1, "cannot make the directory", ".tsdb/deployments")
+      #expect(project.backups().isEmpty)
+    }
+  }
+
+  @Test func `a second one at the same time`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try project.write("five.sql", "-- tsdb: requires four\nselect pg_sleep(60);")
+      let first = try ToolRun.start(
+        ["deploy", "--skip", "prove", "--because", "quick"], environment: project.environment(),
+        directory: project.directory.path)
+      try await waitUntil {
+        try await database.value(
+          "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' and pid <> pg_backend_pid() and datname = current_database()"
+        ) != "0"
+      }
+      try await project.tsdb("deploy").expect(75, "another deployment or rollback of this project is running")
+      first.send(signal: SIGINT)
+      let result = try await first.finish()
+      result.expect(130, "interrupted at the step \"migrate\"", "type the same command again to continue")
+      let record = try project.deployment()
+      #expect(record.state == "running" && record.outcome("migrate") == "running")
+      try project.write("five.sql", "-- tsdb: requires four\nselect 1;")
+      try await project.tsdb("deploy").expect(0, "continuing ")
+      #expect(project.backups().count == 1)
+      #expect(try project.deployment().outcome("prove") == "skipped")
+    }
+  }
+
+  @Test func `to continue where a rollback has begun`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy --skip prove --because quick").expect(0)
+      var record = try project.deployment()
+      record["state"] = "rolling-back"
+      let id = try #require(record["id"] as? String)
+      try project.write(
+        ".tsdb/deployments/\(id)/record.json",
+        String(decoding: try JSONSerialization.data(withJSONObject: record), as: UTF8.self))
+      try await project.tsdb("deploy").expect(1, "has to be finished first", "tsdb rollback")
+    }
+  }
+}

@@ -180,7 +180,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Postgres", "Archive", "Backups", "Compression", "Digests", "Timekeeping", "CTestSpawn",
+        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "Timekeeping",
+        "CTestSpawn",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       path: "Tests/TestSupport", swiftSettings: strict),
@@ -188,7 +189,7 @@ let package = Package(
       name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     // Commands that are killed at many moments; twenty at once; locks held by others.
-    .testTarget(name: "FaultTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "FaultTests", dependencies: ["Deployments", "Postgres", "TestSupport"], swiftSettings: strict),
     // Pure values of the migrations and the operations.
     .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
     .testTarget(
@@ -220,7 +221,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Postgres", "Archive", "Backups", "Compression", "Digests", "TestSupport", "tsdb",
+        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "TestSupport", "tsdb",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       exclude: ["Golden"],

@@ -99,7 +99,8 @@ extension ContentCheck {
     for (number, table) in work.plan.tables.enumerated() {
       // Where nothing was loaded just now, what the backup holds of each partition.
       let sum =
-        loaded[number] ?? table.manifest.flatMap { ContentFingerprint($0.fingerprint) } ?? ContentFingerprint()
+        loaded[number] ?? table.manifest.flatMap { ContentFingerprint($0.fingerprint) }
+        ?? ContentFingerprint()
       let label =
         table.isViaRoot
         ? "partitioned table \(String(decoding: table.copy.relation, as: UTF8.self))"

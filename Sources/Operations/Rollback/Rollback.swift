@@ -54,7 +54,8 @@ public struct Rollback: Sendable {
       let target = try SwapTarget(access)
       guard target.database == record.database else {
         throw DeploymentError(
-          .invalidInput, "deployment \(record.id) is of \"\(record.database)\", not of \"\(target.database)\"",
+          .invalidInput,
+          "deployment \(record.id) is of \"\(record.database)\", not of \"\(target.database)\"",
           hint: "connect to \"\(record.database)\"")
       }
       let situation = try await RollbackSituation.read(record, target)
@@ -79,7 +80,9 @@ public struct Rollback: Sendable {
         opened: opened,
         later: later)
     } catch {
-      if Task.isCancelled { throw DeploymentError(.interrupted, "interrupted", detail: "Nothing was changed.") }
+      if Task.isCancelled {
+        throw DeploymentError(.interrupted, "interrupted", detail: "Nothing was changed.")
+      }
       throw DeploymentError(error, during: "The rollback has not begun: nothing was changed.")
     }
   }
@@ -123,7 +126,8 @@ extension Rollback {
         throw DeploymentError(
           .failed, "the deployment's backup \(backup.id) is gone",
           detail: "It was taken as \"\(path)\".",
-          hint: "put it back, also into \"\(access.project.path(configuration.backupRepository))\", or restore "
+          hint:
+            "put it back, also into \"\(access.project.path(configuration.backupRepository))\", or restore "
             + "another: \"tsdb backup list\", \"tsdb restore ID --swap\"")
       }
       path = moved
@@ -141,7 +145,9 @@ extension Rollback {
     } catch let error as BackupError {
       throw BackupError(
         error.kind, "the deployment's backup \(backup.id) cannot be used: \(error.message)",
-        detail: error.detail, hint: error.hint)
+        detail: error.detail,
+        hint: error.hint
+          ?? "put a sound copy in its place, or restore another: \"tsdb backup list\", \"tsdb restore ID --swap\"")
     }
     guard let manifest = opened.source.manifest, manifest.id == backup.id,
       manifest.server.database.name == record.database, manifest.scope.isWholeDatabase,

@@ -30,7 +30,8 @@ extension Rollback {
     ).run()
     guard found.schema.isEmpty else {
       throw BackupError(
-        .failed, "the live database is not what the backup says", detail: found.schema.joined(separator: "\n"),
+        .failed, "the live database is not what the backup says",
+        detail: found.schema.joined(separator: "\n"),
         hint: "find out who changes it; the failed database is still there: \"tsdb restore --list-old\"")
     }
     let count = found.content.count

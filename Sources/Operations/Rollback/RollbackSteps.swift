@@ -46,7 +46,8 @@ extension Rollback {
   /// Which database has the live name.
   private static func state(_ record: DeploymentRecord, at step: RollbackStep) -> String {
     if step.isBeforeSwap {
-      return "The live database \"\(record.database)\" is the one that the deployment left; it was not changed."
+      return
+        "The live database \"\(record.database)\" is the one that the deployment left; it was not changed."
     }
     let kept = record.rollback?.keptDatabase.map { " The failed one is kept as \"\($0)\"." } ?? ""
     return "The live database \"\(record.database)\" is the restored one.\(kept)"

@@ -29,7 +29,9 @@ extension RollbackPreview {
   }
 
   var question: String {
-    if isSwapped { return "This finishes the rollback of \"\(database)\", whose databases are swapped already." }
+    if isSwapped {
+      return "This finishes the rollback of \"\(database)\", whose databases are swapped already."
+    }
     return
       "This replaces \"\(database)\" by its state of \(backup.snapshotTime): \(window) are lost to it, "
       + "\(rows). The present database is kept."
@@ -151,7 +153,7 @@ final class RollbackProgress: Sendable {
 
   var report: RollbackReporter { { [self] event in show(event) } }
 
-  func finished(_ result: RollbackResult, text: (RollbackResult, Style) -> String) {
+  func finished<Result: Encodable>(_ result: Result, text: (Result, Style) -> String) {
     restore.finished(result, text: text)
   }
 

@@ -117,7 +117,7 @@ extension RollbackCommand {
     let prepared = try await rollback.prepare(record, later: later, access, report: progress.report)
     let preview = prepared.preview
     if isDryRun {
-      invocation.print(preview) { $0.text(style: $1) + "\nnothing was changed" }
+      progress.finished(preview) { $0.text(style: $1) + "\nnothing was changed" }
       return
     }
     if !global.json, !global.quiet {

@@ -43,7 +43,10 @@ struct RollbackProject: Sendable {
     """
 
   private static let after: [(String, String)] = [
-    ("004_level.sql", "-- tsdb: requires 001_customers\nalter table customers add column level integer not null default 0;"),
+    (
+      "004_level.sql",
+      "-- tsdb: requires 001_customers\nalter table customers add column level integer not null default 0;"
+    ),
     (
       "005_clean.sql",
       """

@@ -31,7 +31,7 @@ extension DeploymentStep: Comparable {
 }
 
 /// A part of the way back, in the order in which they run.
-public enum RollbackStep: String, Sendable, Codable, CaseIterable {
+public enum RollbackStep: String, Sendable, Codable, CaseIterable, Comparable {
   /// Restores the deployment's backup into a database beside the live one, and compares it.
   case restore
   /// Ends the application's sessions and swaps the names; the failed database is kept.
@@ -39,4 +39,9 @@ public enum RollbackStep: String, Sendable, Codable, CaseIterable {
   /// Compares the live database with the backup's description.
   case verify
   case report
+}
+
+extension RollbackStep {
+  private var position: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+  public static func < (first: Self, second: Self) -> Bool { first.position < second.position }
 }

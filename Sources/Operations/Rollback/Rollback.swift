@@ -147,7 +147,8 @@ extension Rollback {
         error.kind, "the deployment's backup \(backup.id) cannot be used: \(error.message)",
         detail: error.detail,
         hint: error.hint
-          ?? "put a sound copy in its place, or restore another: \"tsdb backup list\", \"tsdb restore ID --swap\"")
+          ?? "put a sound copy in its place, or restore another: \"tsdb backup list\", \"tsdb restore ID --swap\""
+      )
     }
     guard let manifest = opened.source.manifest, manifest.id == backup.id,
       manifest.server.database.name == record.database, manifest.scope.isWholeDatabase,

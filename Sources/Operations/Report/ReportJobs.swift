@@ -44,11 +44,14 @@ public struct ReportJobs: Sendable, Encodable {
     public let slot: String
   }
 
+  /// Runs of a job that ended in the same way.
   public struct Failure: Sendable, Encodable {
     public let job: ReportText
-    public let started: String
+    /// When the newest began.
+    public let last: String
     public let outcome: JobOutcome
     public let reason: ReportText?
+    public let count: Int
   }
 
   /// Dates in the schedules' time zone, such as `2026-11-24`, ascending.
@@ -58,7 +61,7 @@ public struct ReportJobs: Sendable, Encodable {
   public let jobs: ReportList<Job>
   /// The newest first.
   public let missing: ReportList<MissingRun>
-  /// Runs of the calendar's days that failed or were skipped, the newest first.
+  /// Runs of the calendar's days that failed, were skipped or stayed partial, the newest first.
   public let failures: ReportList<Failure>
   /// Runs of the calendar's days that were too many to be read.
   public let unreadRuns: Int

@@ -169,7 +169,7 @@ struct ReportQueries {
           text.flatMap { Int64($0) }.map { UTCTime(secondsSince1970: $0) }
         }
         let first = try connection.query(
-          "select floor(extract(epoch from started_at))::bigint from \(table) order by id limit 1")
+          "select floor(extract(epoch from min(started_at)))::bigint from \(table)")
         list.firstRun = time(first[0, 0])
         let result = try connection.query(
           """
@@ -192,18 +192,18 @@ struct ReportQueries {
         }
         let bad = try connection.query(
           """
-          select job, \(Self.moment("started_at")), outcome, reason, count(*) over () from \(table)
+          select job, \(Self.moment("max(started_at)")), outcome, reason, count(*), count(*) over () from \(table)
           where outcome in ('failed', 'skipped', 'partial') and started_at >= $1::timestamptz
-          order by id desc limit \(failures)
+          group by job, outcome, reason order by max(started_at) desc, job limit \(failures)
           """, [start.description])
         list.failures = (0..<bad.rowCount).compactMap { row in
           JobOutcome(rawValue: bad.text(row, 2)).map {
             ReportJobs.Failure(
-              job: clean(bad.text(row, 0)), started: bad.text(row, 1), outcome: $0, reason: clean(bad[row, 3])
-            )
+              job: clean(bad.text(row, 0)), last: bad.text(row, 1), outcome: $0, reason: clean(bad[row, 3]),
+              count: bad.integer(row, 4) ?? 1)
           }
         }
-        list.failureCount = bad.integer(0, 4) ?? 0
+        list.failureCount = bad.integer(0, 5) ?? 0
         return .known(list)
       }
     }

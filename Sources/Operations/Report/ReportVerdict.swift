@@ -125,16 +125,16 @@ struct ReportJudgement {
             .checklist, "evidence", .unknown, clean("the evidence is of another database"),
             clean("tsdb checklist run FILE --evidence FILE")))
       }
-      for (state, status) in [
-        (ProbeState.failed, HealthStatus.critical), (.unknown, .unknown), (.unbound, .warning),
+      let open: [(state: ProbeState, status: HealthStatus)] = [
+        (.failed, .critical), (.unknown, .unknown), (.unbound, .warning),
       ]
-      where list.count(state) > 0 {
-        let item = list.items.rows.first { $0.state == state }
+      if let worst = open.first(where: { list.count($0.state) > 0 }) {
+        let item = list.items.rows.first { $0.state == worst.state }
         steps.append(
           ReportVerdict.Step(
-            subject: .checklist, reason: "checklist", status: status,
-            detail: item?.item ?? clean(state.rawValue),
-            remedy: item?.remedy, count: list.count(state)))
+            subject: .checklist, reason: "checklist", status: worst.status,
+            detail: item?.item ?? clean(worst.state.rawValue), remedy: item?.remedy,
+            count: open.reduce(0) { $0 + list.count($1.state) }))
       }
       return steps
     }

@@ -37,7 +37,8 @@ extension ReportPage {
       let detail: Markup? = row.detail.map { "<br/><span class=\"quiet\">\(english($0))</span>" }
       return [
         name(row.id) + (row.label.map { "<br/><span class=\"quiet\">\($0.text)</span>" } ?? ""),
-        chip(status?.style ?? "", status?.sign ?? "–", row.state) + (detail ?? ""),
+        chip(status?.style ?? "", status?.sign ?? "–", ReportState.text(row.state, language))
+          + (detail ?? ""),
         row.bytes.map { "\(format.bytes($0))" } ?? "–", row.rows.map { "\(format.number($0))" } ?? "–",
         row.seconds.map { "\(format.span($0))" } ?? "–", time(row.verified), time(row.proven),
       ]
@@ -47,7 +48,7 @@ extension ReportPage {
       Column(word(.rows), "number"),
       Column(word(.duration), "number"), Column(word(.verified), "when"), Column(word(.proven), "when"),
     ]
-    return table(word(.backupsCaption), columns, rows) + shown.more
+    return table(word(.backupsCaption), isTitled: true, columns, rows) + shown.more
   }
 
   // MARK: The timeline
@@ -100,13 +101,13 @@ extension ReportPage {
     switch row.state {
     case "damaged", "abandoned": cross(x, Place.backups)
     case "verified", "proven": circle(x, "")
-    case "removed": circle(x, " gone")
+    case "removed": circle(x, " gone", "4")
     default: circle(x, " hollow")
     }
   }
 
-  private func circle(_ x: String, _ style: String) -> Markup {
-    "<circle class=\"mark\(style)\" cx=\"\(x)\" cy=\"34\" r=\"6\"/>"
+  private func circle(_ x: String, _ style: String, _ radius: String = "6") -> Markup {
+    "<circle class=\"mark\(style)\" cx=\"\(x)\" cy=\"34\" r=\"\(radius)\"/>"
   }
 
   private func diamond(_ x: String, _ y: Double) -> Markup {
@@ -151,7 +152,7 @@ extension ReportPage {
       <ul class="legend">\
       \(entry("<circle class=\"mark hollow\" r=\"6\"/>", .markBackup))\
       \(entry("<circle class=\"mark\" r=\"6\"/>", .markVerified))\
-      \(entry("<circle class=\"mark gone\" r=\"6\"/>", .markRemoved))\
+      \(entry("<circle class=\"mark gone\" r=\"4\"/>", .markRemoved))\
       \(entry("<path class=\"mark proof\" d=\"M0 -8 L8 0 L0 8 L-8 0 Z\"/>", .markProof))\
       \(entry("<path class=\"cross\" d=\"M-5 -5 L5 5 M-5 5 L5 -5\"/>", .markDamaged))</ul>
       """

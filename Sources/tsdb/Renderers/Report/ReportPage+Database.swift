@@ -22,7 +22,8 @@ extension ReportPage {
       ]
     }
     let columns = [
-      Column(word(.view)), Column(word(.refreshed), "when"), Column(word(.due), "when"), Column(word(.job)),
+      Column(word(.view)), Column(word(.refreshed), "when"), Column(word(.due), "when"),
+      Column(word(.job), "short"),
       Column(word(.age), "barcell"), Column(word(.size), "number"),
     ]
     return (views.gap.map(gap) ?? "") + table(word(.viewsCaption), columns, rows) + shown.more
@@ -45,7 +46,8 @@ extension ReportPage {
       return cells
     }
     let columns = [
-      Column(word(.table)), Column(word(.job)), Column(word(.keep), "when"), Column(word(.overdueRows)),
+      Column(word(.table)), Column(word(.job), "short"), Column(word(.keep), "when"),
+      Column(word(.overdueRows)),
       Column(word(.oldest), "when"),
     ]
     return table(word(.retentionCaption), columns, rows) + shown.more
@@ -174,7 +176,8 @@ extension ReportPage {
       ]
     }
     return table(
-      word(.checksCaption), [Column(word(.check)), Column(word(.state)), Column(word(.problem), "wide")], rows
+      word(.checksCaption), isTitled: true,
+      [Column(word(.check)), Column(word(.state)), Column(word(.problem), "wide")], rows
     )
   }
 

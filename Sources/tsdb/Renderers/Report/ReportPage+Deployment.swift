@@ -8,12 +8,12 @@ extension ReportPage {
     let shown = shown(list)
     let rows = shown.rows.map { row -> [Markup] in
       [
-        name(row.id), english(row.state), time(row.started),
+        name(row.id), "\(ReportState.text(row.state.text, language))", time(row.started),
         row.ended == nil ? "\(word(.running))" : time(row.ended),
       ]
     }
     return table(
-      word(.deployment),
+      word(.deployment), isTitled: true,
       [Column("ID"), Column(word(.state)), Column(word(.started), "when"), Column(word(.ended), "when")], rows
     )
       + shown.more
@@ -97,7 +97,8 @@ extension ReportPage {
       "<br/><span class=\"quiet\">\(word(.attestedBy, $0.text))</span>"
     }
     let remedy: Markup? =
-      item.state == .proved ? nil : item.remedy.map { "<pre lang=\"en\"><code>\($0.text)</code></pre>" }
+      item.state == .proved
+      ? nil : item.remedy.map { "<br/><code class=\"quiet\" lang=\"en\">\($0.text)</code>" }
     return """
       <tr><th scope="row">\(item.item.text)\(section)</th><td>\(chip(item.state))\(by)</td>\
       <td class="wide">\(english(item.observed))\(remedy)</td></tr>
@@ -129,7 +130,8 @@ extension ReportPage {
         default: .critical
         }
       return [
-        name(row.name), chip(status.style, status.sign, row.state), row.version.map { "\($0.text)" } ?? "–",
+        name(row.name), chip(status.style, status.sign, ReportState.text(row.state, language)),
+        row.version.map { "\($0.text)" } ?? "–",
         time(row.applied), row.appliedBy.map { "\($0.text)" } ?? "–",
         row.milliseconds.map { "\(format.milliseconds(Int64($0)))" } ?? "–",
       ]

@@ -74,7 +74,9 @@ extension ReportPage {
   }
 
   /// A table that scrolls by itself where the screen is narrow; the first cell of each row is its head.
-  func table(_ caption: String, _ columns: [Column], _ rows: [[Markup]]) -> Markup {
+  ///
+  /// - Parameter isTitled: a heading above says the same as the caption, which only those hear who do not see it.
+  func table(_ caption: String, isTitled: Bool = false, _ columns: [Column], _ rows: [[Markup]]) -> Markup {
     let head = columns.map { "<th scope=\"col\" class=\"\($0.style)\">\($0.title)</th>" as Markup }.joined()
     let body = rows.map { row -> Markup in
       let cells = row.enumerated().map { index, cell -> Markup in
@@ -86,7 +88,8 @@ extension ReportPage {
     }.joined("\n")
     return scrolling(
       caption,
-      "<table><caption>\(caption)</caption><thead><tr>\(head)</tr></thead>\n<tbody>\(body)</tbody></table>")
+      "<table><caption class=\"\(isTitled ? "aside" : "shown")\">\(caption)</caption><thead><tr>\(head)</tr></thead>\n<tbody>\(body)</tbody></table>"
+    )
   }
 
   /// Reached by the keyboard as well.

@@ -22,19 +22,27 @@ extension ReportPage {
       let reason: Markup? =
         job.lastOutcome == .failed
         ? job.lastReason.map { "<br/><span class=\"quiet\">\(english($0))</span>" } : nil
-      let next: Markup =
-        job.state == "disabled" ? "\(word(.disabled))" : job.next == nil ? "\(job.state)" : time(job.next)
       return [
         name(job.name), name(job.schedule), timeAndAge(job.lastRun),
         outcome(job.lastOutcome) + (reason ?? ""),
-        job.medianMilliseconds.map { "\(format.milliseconds($0))" } ?? "–", next,
+        job.medianMilliseconds.map { "\(format.milliseconds($0))" } ?? "–", nextRun(job),
       ]
     }
     let columns = [
-      Column(word(.job)), Column(word(.schedule)), Column(word(.lastRun), "when"), Column(word(.outcome)),
+      Column(word(.job), "short"), Column(word(.schedule), "short"), Column(word(.lastRun), "when"),
+      Column(word(.outcome)),
       Column(word(.duration), "number"), Column(word(.next), "when"),
     ]
-    return table(word(.jobs), columns, rows) + shown.more
+    return table(word(.jobs), isTitled: true, columns, rows) + shown.more
+  }
+
+  private func nextRun(_ job: ReportJobs.Job) -> Markup {
+    switch job.state {
+    case "disabled": "\(word(.disabled))"
+    case "due": "\(word(.dueNow))"
+    case "waiting": "\(word(.waiting))"
+    default: time(job.next)
+    }
   }
 
   private func outcome(_ outcome: JobOutcome?) -> Markup {
@@ -47,7 +55,7 @@ extension ReportPage {
       case .failed: ("critical", "✕")
       case .running: ("", "…")
       }
-    return chip(style, sign, outcome.rawValue)
+    return chip(style, sign, ReportState.text(outcome.rawValue, language))
   }
 
   // MARK: The calendar
@@ -123,7 +131,8 @@ extension ReportPage {
     guard jobs.missing.count > 0 else { return title + "<p>\(word(.missingNone))</p>" }
     let shown = shown(jobs.missing, limit: 20)
     let rows = shown.rows.map { [name($0.job), timeAndAge($0.slot)] }
-    return title + table(word(.missingCaption), [Column(word(.job)), Column(word(.slot), "when")], rows)
+    return title
+      + table(word(.missingCaption), [Column(word(.job), "short"), Column(word(.slot), "when")], rows)
       + shown.more
   }
 
@@ -131,10 +140,15 @@ extension ReportPage {
     guard jobs.failures.count > 0 else { return "" }
     let shown = shown(jobs.failures, limit: 20)
     let rows = shown.rows.map { row -> [Markup] in
-      [name(row.job), time(row.started), outcome(row.outcome), row.reason.map(english) ?? "–"]
+      [
+        name(row.job), "\(format.number(row.count))", timeAndAge(row.last), outcome(row.outcome),
+        row.reason.map(english) ?? "–",
+      ]
     }
     let columns = [
-      Column(word(.job)), Column(word(.when), "when"), Column(word(.outcome)), Column(word(.reason), "wide"),
+      Column(word(.job), "short"), Column(word(.times), "number"), Column(word(.when), "when"),
+      Column(word(.outcome)),
+      Column(word(.reason), "wide"),
     ]
     return "<h3>\(word(.failuresTitle))</h3>" + table(word(.failuresCaption), columns, rows) + shown.more
   }

@@ -4,14 +4,14 @@ enum ReportStyle {
     :root {
       color-scheme: light dark;
       --paper: #ffffff; --soft: #f6f6f4; --line: #dcdcd6; --ink: #1c1d1f; --quiet: #585c63; --link: #1d4e89;
-      --bar: #3f6ea3; --track: #e4e6e8;
+      --bar: #3f6ea3; --track: #e4e6e8; --amber: #c08a1e;
       --ok: #19643a; --ok-soft: #e7f3ea; --warning: #7a4a00; --warning-soft: #fdf1d6;
       --critical: #a01420; --critical-soft: #fce8e8; --unknown: #474c57; --unknown-soft: #ebedf0;
     }
     @media (prefers-color-scheme: dark) {
       :root {
         --paper: #16181b; --soft: #1e2125; --line: #353a41; --ink: #e8e9eb; --quiet: #a9afb8; --link: #9cc3f2;
-        --bar: #7ea9d9; --track: #2c3137;
+        --bar: #7ea9d9; --track: #2c3137; --amber: #d3a23c;
         --ok: #84d6a4; --ok-soft: #17301f; --warning: #f0c570; --warning-soft: #372a0c;
         --critical: #ffa3a3; --critical-soft: #421719; --unknown: #c5cbd4; --unknown-soft: #2a2f36;
       }
@@ -77,7 +77,7 @@ enum ReportStyle {
     tbody th { font-weight: 400; }
     tbody tr.group th { font-weight: 600; padding-top: 1.25rem; border-bottom-color: var(--quiet); }
     .number { text-align: right; white-space: nowrap; }
-    .when { white-space: nowrap; }
+    .when, .short { white-space: nowrap; } .short .name { overflow-wrap: normal; }
     .name { font: 0.875rem/1.45 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; unicode-bidi: isolate; }
     .wide { min-width: 14rem; }
     .quiet { color: var(--quiet); font-size: 0.875rem; }
@@ -91,7 +91,7 @@ enum ReportStyle {
     .track { fill: var(--track); } .fill { fill: var(--bar); }
     .fill.warning { fill: var(--warning); } .fill.critical { fill: var(--critical); }
     .seg.proved { fill: var(--ok); } .seg.attested { fill: var(--bar); } .seg.failed { fill: var(--critical); }
-    .seg.not-applicable { fill: var(--line); } .seg.unknown { fill: var(--warning); } .seg.unbound { fill: var(--quiet); }
+    .seg.not-applicable { fill: var(--line); } .seg.unknown { fill: var(--amber); } .seg.unbound { fill: var(--quiet); }
     .ladder .bar { height: 0.75rem; margin-top: 0.3rem; }
     .timeline { display: block; width: 100%; min-width: 44rem; height: auto; }
     .timeline text { fill: var(--quiet); font-size: 13px; font-family: inherit; }
@@ -119,7 +119,7 @@ enum ReportStyle {
     @media print {
       :root {
         color-scheme: light; --paper: #ffffff; --soft: #f4f4f2; --line: #cfcfc9; --ink: #000000; --quiet: #45484d; --link: #1d4e89;
-        --bar: #3f6ea3; --track: #e4e6e8; --ok: #19643a; --ok-soft: #e7f3ea; --warning: #7a4a00; --warning-soft: #fdf1d6;
+        --bar: #3f6ea3; --track: #e4e6e8; --amber: #c08a1e; --ok: #19643a; --ok-soft: #e7f3ea; --warning: #7a4a00; --warning-soft: #fdf1d6;
         --critical: #a01420; --critical-soft: #fce8e8; --unknown: #474c57; --unknown-soft: #ebedf0;
       }
       @page { margin: 16mm 14mm 18mm; }

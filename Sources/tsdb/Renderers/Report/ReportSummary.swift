@@ -33,13 +33,13 @@ struct ReportSummary {
   private func deployment(_ list: ReportList<ReportDeployment>) -> String {
     guard let last = list.rows.first else { return word(.noDeployment) }
     let time = format.time(last.ended ?? last.started).map(format.ago) ?? "–"
-    return word(.lastDeployment, last.state.text, time)
+    return word(.lastDeployment, ReportState.text(last.state.text, language), time)
   }
 
   /// `42 proved, 1 failed`, in the order of the states.
   func counts(_ counts: [String: Int]) -> String {
     ProbeState.allCases.compactMap { state in
-      counts[state.rawValue].map { "\(format.number($0)) \(state.reportWord.text(language))" }
+      counts[state.rawValue].map { state.countWord.text(language, [format.number($0)]) }
     }.joined(separator: ", ")
   }
 
@@ -47,11 +47,15 @@ struct ReportSummary {
     let order = [
       "applied", "cosmetic-edit", "pending", "interrupted", "changed-repeatable", "edited", "missing",
     ]
-    return order.compactMap { state in
+    let counts = order.compactMap { state in
       migrations.counts[state].map {
-        state == "applied" ? word(.appliedCount, format.number($0)) : "\(format.number($0)) \(state)"
+        state == "applied"
+          ? word(.appliedCount, format.number($0))
+          : "\(format.number($0)) \(ReportState.text(state, language))"
       }
-    }.joined(separator: ", ")
+    }
+    let drifted = facts.checks.first { $0.name == "drift" }?.problems.count ?? 0
+    return (counts + (drifted > 0 ? [word(.drifted, format.number(drifted))] : [])).joined(separator: ", ")
   }
 
   private func backups(_ backups: ReportBackups) -> String {
@@ -78,6 +82,17 @@ struct ReportSummary {
 }
 
 extension ProbeState {
+  var countWord: ReportWord {
+    switch self {
+    case .proved: .provedCount
+    case .failed: .failedCount
+    case .attested: .attestedCount
+    case .notApplicable: .notApplicableCount
+    case .unknown: .unknownCount
+    case .unbound: .unboundCount
+    }
+  }
+
   var reportWord: ReportWord {
     switch self {
     case .proved: .proved

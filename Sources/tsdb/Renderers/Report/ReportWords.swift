@@ -41,7 +41,8 @@ enum ReportWord: CaseIterable {
   case check, problem, remedy, checksCaption, noProblems, englishNote, footer
   case jobsMissing, checksFine, checksBad, appliedCount, newestAgo, provedAgo, damagedCount, noUsable,
     lastDeployment, ended, running
-  case noMissing, days14
+  case noMissing, dueNow, waiting, times, drifted
+  case provedCount, failedCount, attestedCount, notApplicableCount, unknownCount, unboundCount
 
   /// - Parameter values: in place of `{0}`, `{1}` and so on.
   func text(_ language: ReportLanguage, _ values: [String] = []) -> String {
@@ -425,10 +426,19 @@ enum ReportWord: CaseIterable {
     case .provedAgo: ("proved to restore {0}", "restauración probada {0}")
     case .damagedCount: ("{0} damaged", "{0} {0:dañada|dañadas}")
     case .noUsable: ("none that can be used", "ninguna utilizable")
-    case .lastDeployment: ("the last is {0}, {1}", "el último está {0}, {1}")
+    case .lastDeployment: ("last: {0}, {1}", "el último: {0}, {1}")
     case .ended: ("Ended", "Fin")
     case .running: ("running", "en curso")
-    case .days14: ("last {0} days", "últimos {0} días")
+    case .dueNow: ("due now", "toca ya")
+    case .waiting: ("waiting", "en espera")
+    case .times: ("Times", "Veces")
+    case .drifted: ("{0} {0:object|objects} drifted", "{0} {0:objeto desviado|objetos desviados}")
+    case .provedCount: ("{0} proved", "{0} {0:probado|probados}")
+    case .failedCount: ("{0} failed", "{0} {0:fallido|fallidos}")
+    case .attestedCount: ("{0} attested", "{0} {0:atestiguado|atestiguados}")
+    case .notApplicableCount: ("{0} not applicable", "{0} no {0:aplica|aplican}")
+    case .unknownCount: ("{0} unknown", "{0} {0:desconocido|desconocidos}")
+    case .unboundCount: ("{0} unbound", "{0} sin vincular")
     }
   }
 }
@@ -541,5 +551,24 @@ struct ReportReason {
     ),
     "sight": Texts(
       ("Rights", "Permisos"), ("Let the role see what it could not", "Permita al rol ver lo que no pudo")),
+  ]
+}
+
+/// States that the tool has words for; others are shown as they are.
+enum ReportState {
+  static func text(_ state: String, _ language: ReportLanguage) -> String {
+    guard language == .es else { return state.replacing("-", with: " ") }
+    return spanish[state] ?? state
+  }
+
+  private static let spanish: [String: String] = [
+    "applied": "aplicada", "pending": "pendiente", "interrupted": "interrumpida",
+    "changed-repeatable": "repetible cambiada",
+    "cosmetic-edit": "retoque de forma", "edited": "editada", "missing": "falta el archivo",
+    "complete": "completa", "verified": "verificada", "proven": "probada", "damaged": "dañada",
+    "running": "en curso",
+    "abandoned": "abandonada", "deleting": "retirándose", "removed": "retirada",
+    "ok": "bien", "partial": "parcial", "skipped": "omitida", "failed": "fallida",
+    "done": "hecho", "rolled-back": "revertido", "rolled back": "revertido",
   ]
 }

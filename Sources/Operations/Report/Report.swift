@@ -165,7 +165,7 @@ extension ReportJobs {
     // What was not read is not missing.
     let oldestRead = list.unread > 0 ? list.runs.last?.started : nil
     let known = list.firstRun.map { max($0, oldestRead ?? $0) }
-    var missing: [(name: ReportText, slot: UTCTime)] = []
+    var missing: [(name: ReportText, slots: [UTCTime])] = []
     let jobs = status.jobs.map { job -> Job in
       let name = clean(job.job)
       let line = definitions[job.job].map { days.line(of: $0, runs: runs[job.job] ?? [], knownSince: known) }
@@ -174,15 +174,20 @@ extension ReportJobs {
         name: name, kind: job.kind, schedule: clean(job.schedule), state: job.state, next: job.next,
         lastSuccess: job.lastSuccess, lastRun: job.lastRun, lastOutcome: job.lastOutcome,
         lastReason: clean(job.lastReason), lastTrigger: clean(job.lastTrigger),
-        medianMilliseconds: job.medianMilliseconds, days: line?.days ?? [], missing: line?.missing.count ?? 0,
+        medianMilliseconds: job.medianMilliseconds, days: line?.days ?? [],
+        missing: line?.missing.reduce(0) { $0 + $1.count } ?? 0,
         isLatestMissing: line?.isLatestMissing ?? false)
     }
-    let newest = missing.sorted { ($0.slot, $0.name.text) > ($1.slot, $1.name.text) }.prefix(limit)
+    let spans = missing.compactMap { name, slots in
+      slots.first.flatMap { first in
+        slots.last.map {
+          MissingRuns(job: name, first: first.description, last: $0.description, count: slots.count)
+        }
+      }
+    }.sorted { ($0.last, $0.job.text) > ($1.last, $1.job.text) }
     self.init(
       days: days.days, knownSince: known?.description, jobs: ReportList(jobs, limit: limit),
-      missing: ReportList(
-        newest.map { MissingRun(job: $0.name, slot: $0.slot.description) },
-        omitted: missing.count - newest.count),
+      missing: ReportList(spans, limit: limit), missingCount: spans.reduce(0) { $0 + $1.count },
       failures: ReportList(list.failures, omitted: list.failureCount - list.failures.count),
       unreadRuns: list.unread)
   }

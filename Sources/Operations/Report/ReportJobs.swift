@@ -38,10 +38,12 @@ public struct ReportJobs: Sendable, Encodable {
     public let isLatestMissing: Bool
   }
 
-  /// A slot of a schedule that no run was for.
-  public struct MissingRun: Sendable, Encodable {
+  /// Slots of a schedule, one after another, that no run was for.
+  public struct MissingRuns: Sendable, Encodable {
     public let job: ReportText
-    public let slot: String
+    public let first: String
+    public let last: String
+    public let count: Int
   }
 
   /// Runs of a job that ended in the same way.
@@ -60,7 +62,8 @@ public struct ReportJobs: Sendable, Encodable {
   public let knownSince: String?
   public let jobs: ReportList<Job>
   /// The newest first.
-  public let missing: ReportList<MissingRun>
+  public let missing: ReportList<MissingRuns>
+  public let missingCount: Int
   /// Runs of the calendar's days that failed, were skipped or stayed partial, the newest first.
   public let failures: ReportList<Failure>
   /// Runs of the calendar's days that were too many to be read.
@@ -121,8 +124,8 @@ public struct RunCalendar: Sendable {
   /// The days of one job.
   public struct Line: Sendable, Equatable {
     public var days: [ReportJobs.Day]
-    /// Ascending.
-    public var missing: [UTCTime] = []
+    /// Ascending; slots that follow one another are together.
+    public var missing: [[UTCTime]] = []
     public var isLatestMissing = false
   }
 
@@ -158,8 +161,14 @@ public struct RunCalendar: Sendable {
         case nil: day.missing += 1
         }
       }
+      if outcome == nil {
+        if line.isLatestMissing {
+          line.missing[line.missing.count - 1].append(slot)
+        } else {
+          line.missing.append([slot])
+        }
+      }
       line.isLatestMissing = outcome == nil
-      if outcome == nil { line.missing.append(slot) }
     }
     return line
   }

@@ -147,7 +147,7 @@ struct ReportJudgement {
     case .known(let jobs):
       let late = jobs.jobs.rows.filter(\.isLatestMissing)
       guard let first = late.first else { return [] }
-      let slot = jobs.missing.rows.first { $0.job == first.name }?.slot
+      let slot = jobs.missing.rows.first { $0.job == first.name }?.last
       return [
         ReportVerdict.Step(
           subject: .jobs, reason: "missing-runs", status: .warning,

@@ -130,9 +130,19 @@ extension ReportPage {
     guard jobs.knownSince != nil else { return "" }
     guard jobs.missing.count > 0 else { return title + "<p>\(word(.missingNone))</p>" }
     let shown = shown(jobs.missing, limit: 20)
-    let rows = shown.rows.map { [name($0.job), timeAndAge($0.slot)] }
+    let rows = shown.rows.map { span -> [Markup] in
+      [
+        name(span.job), "\(format.number(span.count))", time(span.first),
+        span.count == 1 ? "–" : time(span.last),
+      ]
+    }
     return title
-      + table(word(.missingCaption), [Column(word(.job), "short"), Column(word(.slot), "when")], rows)
+      + table(
+        word(.missingCaption),
+        [
+          Column(word(.job), "short"), Column(word(.times), "number"), Column(word(.slot), "when"),
+          Column(word(.slotTo), "when"),
+        ], rows)
       + shown.more
   }
 

@@ -82,6 +82,8 @@ enum ReportStyle {
     .wide { min-width: 14rem; }
     .quiet { color: var(--quiet); font-size: 0.875rem; }
     .more { color: var(--quiet); font-size: 0.875rem; margin: 0.5rem 0 0; }
+    th[scope="row"] .name { display: inline-block; min-width: 12rem; } th.short .name, .calendar th .name { min-width: 0; }
+    code { overflow-wrap: anywhere; }
     code, pre { font: 0.8125rem/1.5 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
     pre { margin: 0.35rem 0 0; padding: 0.5rem 0.75rem; background: var(--soft); border-radius: 3px; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 60rem; }
     .gap { border-left: 3px solid var(--unknown); padding: 0.25rem 0 0.25rem 1rem; margin: 0.5rem 0 1rem; max-width: 60rem; }
@@ -106,7 +108,7 @@ enum ReportStyle {
     .calendar { font-size: 0.875rem; }
     .calendar th, .calendar td { padding: 0.4rem 0.25rem; text-align: center; white-space: nowrap; }
     .calendar th:first-child { text-align: left; padding-right: 1rem; }
-    .calendar .end { text-align: left; padding-left: 1rem; }
+    abbr { text-decoration: none; }
     .day { border-radius: 3px; display: inline-block; min-width: 1.9rem; padding: 0.05rem 0.2rem; font-weight: 600; font-size: 0.8125rem; }
     .day.ok { color: var(--ok); background: var(--ok-soft); } .day.warning { color: var(--warning); background: var(--warning-soft); }
     .day.critical { color: var(--critical); background: var(--critical-soft); } .day.none { color: var(--quiet); font-weight: 400; }
@@ -127,7 +129,7 @@ enum ReportStyle {
       body { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
       .page { max-width: none; padding: 0; }
       .contents, .skip { display: none; }
-      section { margin-top: 2rem; } h2, h3, caption { break-after: avoid; }
+      section { margin-top: 2rem; } h2, h3, caption, .lead { break-after: avoid; } th[scope="row"] .name { min-width: 0; }
       .verdict { margin-top: 1.25rem; break-inside: avoid; }
       tr, .steps > li, .timeline, .gap { break-inside: avoid; }
       thead { display: table-header-group; }

@@ -70,8 +70,8 @@ struct ReportSummary {
   private func jobs(_ jobs: ReportJobs) -> String {
     guard jobs.knownSince != nil else { return word(.neverRecorded) }
     let (count, days) = (format.number(jobs.jobs.count), format.number(jobs.days.count))
-    return jobs.missing.count == 0
-      ? word(.noMissing, count, days) : word(.jobsMissing, count, format.number(jobs.missing.count), days)
+    return jobs.missingCount == 0
+      ? word(.noMissing, count, days) : word(.jobsMissing, count, format.number(jobs.missingCount), days)
   }
 
   private var health: String {

@@ -41,7 +41,7 @@ enum ReportWord: CaseIterable {
   case check, problem, remedy, checksCaption, noProblems, englishNote, footer
   case jobsMissing, checksFine, checksBad, appliedCount, newestAgo, provedAgo, damagedCount, noUsable,
     lastDeployment, ended, running
-  case noMissing, dueNow, waiting, times, drifted
+  case noMissing, slotTo, dueNow, waiting, times, drifted
   case provedCount, failedCount, attestedCount, notApplicableCount, unknownCount, unboundCount
 
   /// - Parameter values: in place of `{0}`, `{1}` and so on.
@@ -429,6 +429,7 @@ enum ReportWord: CaseIterable {
     case .lastDeployment: ("last: {0}, {1}", "el último: {0}, {1}")
     case .ended: ("Ended", "Fin")
     case .running: ("running", "en curso")
+    case .slotTo: ("Until", "Hasta")
     case .dueNow: ("due now", "toca ya")
     case .waiting: ("waiting", "en espera")
     case .times: ("Times", "Veces")

@@ -21,7 +21,13 @@ public struct MatviewFreshProbe: Probe {
       sql: """
         insert into public.support_troubleshooting_sessions
           (session_id, customer_email, problem_description, detected_problem_id)
-        values ('tsdb-selftest', 'selftest@example.invalid', '', 'tsdb_selftest')
+        values ('tsdb-selftest', 'selftest@example.invalid', '', 'tsdb_selftest');
+        do $$ begin
+          if to_regclass('tsdb.job_runs') is not null then
+            update tsdb.job_runs
+            set started_at = started_at - interval '3 days', ended_at = ended_at - interval '3 days';
+          end if;
+        end $$
         """, arguments: ["max": "1h"]),
   ]
 

@@ -10,7 +10,8 @@ import Testing
   static let address = "pl4nted.customer@customers.example"
   static let key = "pl4nted-erasure-key-0123456789abcdef"
 
-  private func expectNone(_ text: String, _ place: String, sourceLocation: SourceLocation = #_sourceLocation) {
+  private func expectNone(_ text: String, _ place: String, sourceLocation: SourceLocation = #_sourceLocation)
+  {
     #expect(!text.isEmpty, "nothing was looked at: \(place)", sourceLocation: sourceLocation)
     // All of them begin alike.
     #expect(!text.lowercased().contains("pl4nted"), "\(place): \(text)", sourceLocation: sourceLocation)
@@ -32,8 +33,8 @@ import Testing
       (session_id, customer_email, customer_name, problem_description, detected_problem_id, detected_problem_title,
        total_steps, ticket_id)
     values ('\(address)', '\(address)', 'pl4nted name', 'call \(address)', '\(address)', '\(address)', 2, '\(address)');
-    insert into support_troubleshooting_attempts (session_id, step_number, success, notes, error_message, error_code)
-    values ('\(address)', 1, false, '\(address)', '\(address)', '\(address)');
+    insert into support_troubleshooting_attempts (session_id, step_number, step_title, success, notes)
+    values ('\(address)', 1, '\(address)', false, '\(address)');
     insert into support_troubleshooting_feedback (session_id, customer_email, rating, feedback_text, problem_detected_id)
     values ('\(address)', '\(address)', 1, '\(address)', '\(address)');
     insert into support_troubleshooting_notifications (session_id, notification_type, recipient, message, status, error_message)
@@ -52,7 +53,7 @@ import Testing
     values ('\(address)', '\(address)', now() - interval '30 days');
     update support_troubleshooting_config set config_value = '["\(address)"]', updated_by = '\(address)'
       where config_key = 'notification_channels';
-    update support_troubleshooting_config set config_value = '\(secret)'
+    update support_troubleshooting_config set description = '\(secret)'
       where config_key = 'max_session_duration_hours';
     select refresh_troubleshooting_views()
     """
@@ -82,10 +83,12 @@ import Testing
       }
       try await database.execute(Self.rows)
       let list = try String(
-        contentsOfFile: "\(`The deployment checklist`.root)/docs/checklists/deployment.es.md", encoding: .utf8)
+        contentsOfFile: "\(`The deployment checklist`.root)/docs/checklists/deployment.es.md", encoding: .utf8
+      )
       try project.write(
         "./list.md",
-        list + "\n## Primera Hora\n- [ ] x <!-- tsdb: command env -->\n- [ ] y <!-- tsdb: command printenv PGPASSWORD -->\n"
+        list
+          + "\n## Primera Hora\n- [ ] x <!-- tsdb: command env -->\n- [ ] y <!-- tsdb: command printenv PGPASSWORD -->\n"
           + "- [ ] z <!-- tsdb: command printenv DATABASE_URL -->\n"
           + "- [ ] u <!-- tsdb: url http://127.0.0.1:1/${MY_TOKEN} timeout=1s -->\n"
           + "- [ ] role <!-- tsdb: database.reachable role=nobody-there -->\n")
@@ -112,11 +115,13 @@ import Testing
       expectNone(
         try await project.tsdb("checklist list list.md", environment: environments[0]).description, "list")
       try expectNone(inFilesBelow: project.directory.path(".tsdb"))
-      let own = try await database.rows("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'tsdb'")
+      let own = try await database.rows(
+        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'tsdb'")
       #expect(own.count >= 6)
       for table in own.compactMap({ $0[0] }) {
         expectNone(
-          try await database.value("select '-' || coalesce(string_agg(t::text, ' '), '') from \(table) as t") ?? "",
+          try await database.value("select '-' || coalesce(string_agg(t::text, ' '), '') from \(table) as t")
+            ?? "",
           table)
       }
     }
@@ -130,7 +135,8 @@ import Testing
       try await database.execute(Self.rows)
       try project.write("./key", Self.key + "\n")
       func erase(_ arguments: [String], _ environment: [String: String], _ status: Int32) async throws {
-        let result = try await project.tsdb(["erase"] + arguments, environment: environment, input: Self.address)
+        let result = try await project.tsdb(
+          ["erase"] + arguments, environment: environment, input: Self.address)
         #expect(result.exitStatus == status, "\(result)")
         expectNone(result.description, arguments.first ?? "")
       }

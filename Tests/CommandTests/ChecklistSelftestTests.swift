@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `tsdb checklist selftest`, each with a throwaway server of its own.
-@Suite struct `tsdb checklist selftest` {
+@Suite(.serialized) struct `tsdb checklist selftest` {
   static let parts = 4
 
   private func project() throws -> TestProject {
@@ -64,11 +64,13 @@ import Testing
     try project.write(
       "zz_guard.sql",
       """
+      -- tsdb: requires support_troubleshooting_advanced_schema
       create function public.guard() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger guard before delete on public.support_troubleshooting_config
         for each row execute function public.guard();
       """)
-    let result = try await project.tsdb("checklist selftest --probe configuration.initial --probe matview.exists")
+    let result = try await project.tsdb(
+      "checklist selftest --probe configuration.initial --probe matview.exists", within: .seconds(240))
     #expect(result.exitStatus == 2, "\(result)")
     let output = result.standardOutput
     #expect(output.contains("✘ not red configuration.initial\n"), "\(result)")
@@ -79,12 +81,14 @@ import Testing
 
   @Test func `reports what cannot be broken, or is red before, with status 2`() async throws {
     let project = try TestProject(nil, ["a.sql": "create table a (i integer primary key);"])
-    let result = try await project.tsdb("checklist selftest --json --probe matview.exists --probe webhooks.fired")
+    let result = try await project.tsdb(
+      "checklist selftest --json --probe matview.exists --probe webhooks.fired", within: .seconds(240))
     #expect(result.exitStatus == 2, "\(result)")
     let controls = try #require(try result.json()["results"] as? [[String: Any]])
     let problems = Set(controls.compactMap { $0["problem"] as? String })
     #expect(problems.contains("it is red before anything is broken"), "\(problems)")
-    #expect(controls.contains { $0["control"] as? String == "empty-database" && $0["passed"] as? Bool == true })
+    #expect(
+      controls.contains { $0["control"] as? String == "empty-database" && $0["passed"] as? Bool == true })
   }
 
   @Test func `touches neither the configured database nor the project's backups`() async throws {
@@ -92,7 +96,7 @@ import Testing
       try project.copyApplication()
       try project.write("backups/mine", "kept")
       let result = try await database.expectUnchanged {
-        try await project.tsdb("checklist selftest --quiet --probe backup.proven")
+        try await project.tsdb("checklist selftest --quiet --probe backup.proven", within: .seconds(240))
       }
       #expect(result.exitStatus == 0, "\(result)")
       #expect(result.standardOutput.hasPrefix("every probe turns red: 1 probe, 7 controls"), "\(result)")
@@ -129,7 +133,8 @@ import Testing
       #expect(result.exitStatus == 130, "\(result)")
     } else {
       #expect(leftovers(project) != [])
-      let next = try await project.tsdb("checklist selftest --probe database.reachable")
+      let next = try await project.tsdb(
+        "checklist selftest --probe database.reachable", within: .seconds(240))
       next.expect(0, "removed what an interrupted selftest had left")
     }
     #expect(leftovers(project) == [])

@@ -242,7 +242,8 @@ import Testing
         try await run("migrate up", database).expect(0)
         try await run("seed", database).expect(0)
         try await database.execute(
-          "insert into support_troubleshooting_rate_limits (identifier, limit_type) values ('someone@customers.example', 'x')")
+          "insert into support_troubleshooting_rate_limits (identifier, limit_type) values ('someone@customers.example', 'x')"
+        )
         #expect(cluster.log().contains("someone@"), "it logs no statements, so that the test shows nothing")
         let result = try await run("erase --email-file - --yes", database, input: Self.address)
         #expect(result.exitStatus == 0 && !result.standardOutput.contains("its log"), "\(result)")
@@ -275,7 +276,9 @@ import Testing
         ["erase", "--email-file", "-", "--dry-run", "-C", Self.root], environment: ["DATABASE_URL": url],
         input: Self.address)
       #expect(result.exitStatus == 2, "\(result)")
-      for text in ["not searched: public.notes", "not searched: tsdb.migrations", "its log now holds the address"] {
+      for text in [
+        "not searched: public.notes", "not searched: tsdb.migrations", "its log now holds the address",
+      ] {
         #expect(result.standardOutput.contains(text), "\(result)")
       }
       try await database.execute("drop owned by \(role); drop role \(role)")

@@ -142,7 +142,7 @@ struct DeployRun {
     case .verify: try await verify()
     case .smoke: try await smoke()
     case .schedule: try await schedule()
-    case .report: try await writeReport()
+    case .report: try await askChecklist()
     }
   }
 
@@ -214,7 +214,24 @@ struct DeployRun {
     record.ended = now
     if let head = try? await DeploymentFacts.read(access).migrationHead { record.headAfter = head }
     try await keep()
+    await writePage()
     return result(nil)
+  }
+
+  /// The deployment is over; a page that cannot be written is no failure of it.
+  private mutating func writePage() async {
+    guard let write = deploy.writeReport else { return }
+    let path = store.directory(of: record).appending("report.html")
+    do {
+      try await write(path)
+      reportPath = path.string
+    } catch {
+      let failure = StepFailure(error)
+      report(
+        .warning(
+          "the page was not written: \(redaction.clean(failure.message))", detail: failure.detail,
+          hint: failure.hint ?? "tsdb report --html FILE"))
+    }
   }
 
   private mutating func failed(_ step: DeploymentStep, _ failure: StepFailure) async throws -> Deploy.Result {

@@ -87,8 +87,8 @@ extension DeployRun {
     }
   }
 
-  /// Runs the checklist with evidence, and writes the report.
-  mutating func writeReport() async throws -> End {
+  /// Runs the checklist with evidence; the page follows once the deployment has ended, which it tells.
+  mutating func askChecklist() async throws -> End {
     let directory = store.directory(of: record)
     var parts: [String] = []
     var findings: [String] = []
@@ -102,12 +102,6 @@ extension DeployRun {
       findings += outcome.failed
     } else {
       parts.append("no checklist is configured (deploy.checklist in tsdb.yaml, or --checklist FILE)")
-    }
-    if let write = deploy.writeReport {
-      let path = directory.appending("report.html")
-      try await write(path)
-      reportPath = path.string
-      parts.append("report.html")
     }
     return .done(parts.joined(separator: "; "), findings)
   }

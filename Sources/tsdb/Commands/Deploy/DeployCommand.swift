@@ -126,7 +126,7 @@ struct DeployCommand: AsyncParsableCommand {
     deploy.takesOver = takesOver
     deploy.checklist = checklist
     deploy.schedule = schedule
-    if rollsBack { deploy.rollback = try rollback(invocation, access) }
+    if rollsBack { deploy.rollback = rollback(invocation, access) }
     deploy.writeReport = reportWriter(invocation, access)
     return deploy
   }

@@ -113,6 +113,8 @@ extension RollbackCommand {
     rollback.grace = grace?.duration ?? DatabaseSwap.defaultGrace
     rollback.jobs = jobs
     rollback.environment = Invocation.environment
+    rollback.checklist = access.project.deploymentChecklist
+    rollback.writePage = DeploymentPage(invocation, access).write
     let progress = RollbackProgress(invocation)
     let prepared = try await rollback.prepare(record, later: later, access, report: progress.report)
     let preview = prepared.preview

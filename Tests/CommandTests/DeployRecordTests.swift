@@ -74,7 +74,7 @@ import Testing
       try project.write("./url", database.url + "\n")
       try project.write(
         "bin/crontab",
-        "#!/bin/sh\nif [ \"$1\" = -l ]; then cat \"$HOME/crontab\" 2>/dev/null; else cat > \"$HOME/crontab\"; fi\n"
+        "#!/bin/sh\nif [ \"$1\" = -l ]; then cat \"$HOME/crontab\" 2>/dev/null || { echo no crontab for me >&2; exit 1; }; else cat > \"$HOME/crontab\"; fi\n"
       )
       try FileManager.default.setAttributes(
         [.posixPermissions: 0o755], ofItemAtPath: project.directory.path("bin/crontab"))

@@ -23,17 +23,17 @@ import Testing
   @Test func `nothing less than all that is in the way, at once`() async throws {
     try await withProject(deployedFiles) { project, database in
       try await project.done("migrate up")
-      try await database.execute("alter table five add column stray int")
+      try await database.execute("alter table four add column stray int")
       try project.write("one.sql", "create table one (i bigint primary key, name text);")
-      try project.remove("two.sql")
+      try project.remove("five.sql")
       try project.write("six.sql", "create table six (i int;")
       let result = try await database.expectUnchanged {
         try await project.tsdb("deploy --checklist nowhere.md")
       }
       result.expect(
         1, "failed at the step \"preflight\"", "\"one\" was edited after it was applied",
-        "\"two\" was applied, but its file",
-        "five", "\"nowhere.md\" cannot be read", "Nothing of the deployment has reached the database.")
+        "\"five\" was applied, but its file",
+        "four.stray", "\"nowhere.md\" cannot be read", "Nothing of the deployment has reached the database.")
       #expect(project.backups().isEmpty)
       #expect(try project.deployment().state == "failed")
     }
@@ -41,7 +41,8 @@ import Testing
 
   @Test func `a file that does not parse, before anything is done`() async throws {
     try await withProject(deployedFiles) { project, database in
-      try project.write("five.sql", "-- tsdb: requires four\ncreate table five (i int;")
+      try project.write(
+        "five.sql", "-- tsdb: requires four\ncreate table five (i int, t text default 'open);")
       let result = try await database.expectUnchanged { try await project.tsdb("deploy") }
       result.expect(1, "five.sql:2")
       #expect(project.backups().isEmpty)

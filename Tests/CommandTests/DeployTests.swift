@@ -97,7 +97,7 @@ import Testing
         "four.sql", "-- tsdb: requires three\ncreate table four (i int primary key);\nselect 1/0;")
       let failed = try await project.tsdb("deploy")
       failed.expect(
-        1, "failed at the step \"migrate\": ", "At migrations/four.sql:3:8.",
+        1, "failed at the step \"migrate\": ", "At migrations/four.sql:3:1.",
         "Applied by this deployment: one, two, three. The database stands at \"three\", each file whole.",
         ", proven, holds what was there before", "to go back: tsdb rollback")
       #expect(failed.standardOutput.contains("failed   migrate"))
@@ -111,7 +111,7 @@ import Testing
       let backups = project.backups()
 
       // Continued while nothing is mended, it stops in the same place.
-      try await project.tsdb("deploy").expect(1, "At migrations/four.sql:3:8.")
+      try await project.tsdb("deploy").expect(1, "At migrations/four.sql:3:1.")
       try project.write("four.sql", "-- tsdb: requires three\ncreate table four (i int primary key);")
       let again = try await project.tsdb("deploy")
       again.expect(0, "continuing ")

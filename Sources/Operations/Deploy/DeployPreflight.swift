@@ -193,7 +193,11 @@ struct DeployPreflight: Sendable {
       if plan.entries(.edited).isEmpty, plan.entries(.missing).isEmpty { findings.add(refusal) }
     } else {
       do throws(any Error) {
-        _ = try runner.dryRun(plan.toRun, plan: plan, on: connection)
+        for file in try runner.dryRun(plan.toRun, plan: plan, on: connection) where file.notAnalysed > 0 {
+          findings.notes.append(
+            "\(file.notAnalysed) statements of \"\(file.name)\" could not be analysed; the server will decide"
+          )
+        }
       } catch let error as MigrationError where error.kind != .tryAgain && error.kind != .interrupted {
         findings.add(error)
       }

@@ -162,12 +162,16 @@ struct DeployRun {
       ? "nothing is pending, \(findings.applied) applied"
       : "\(findings.pending.count) pending, \(findings.applied) applied"
     guard findings.problems.isEmpty else {
-      let count = findings.problems.count
-      var end = End.failed(
-        count == 1 ? findings.problems[0].problem : "\(count) things are in the way",
-        findings.problems.map { $0.problem + ($0.remedy.map { " (\($0))" } ?? "") } + findings.notes)
-      end.failure?.hint = "mend what is named, and type the same command again"
-      return end
+      let problems = findings.problems
+      if problems.count == 1 {
+        return .failed(
+          problems[0].problem, findings.notes,
+          hint: problems[0].remedy ?? "mend it, and type the same command again")
+      }
+      return .failed(
+        "\(problems.count) things are in the way",
+        problems.map { $0.problem + ($0.remedy.map { " (\($0))" } ?? "") } + findings.notes,
+        hint: "mend what is named, and type the same command again")
     }
     return .done("PostgreSQL \(findings.version / 10_000); migrations: \(pending)", findings.notes)
   }

@@ -42,6 +42,7 @@ public struct DeploymentStore: Sendable {
       guard let lock = try FileLock.acquire(root.appending("lock"), timeout: .milliseconds(200)) else {
         throw LocalServerError(.timeout, "")
       }
+      removeLeftovers()
       return DeploymentLock(lock)
     } catch {
       if error.code == .timeout {
@@ -170,6 +171,21 @@ public struct DeploymentStore: Sendable {
       if !name.hasPrefix("."), name != "lock" { names.append(name) }
     }
     return names.sorted()
+  }
+
+  /// Takes away what a killed run has left of a record that it was writing; nobody else writes under the lock.
+  private func removeLeftovers() {
+    for name in (try? names()) ?? [] {
+      let directory = root.appending(name)
+      guard let stream = opendir(directory.string) else { continue }
+      defer { closedir(stream) }
+      while let entry = readdir(stream) {
+        let file = withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if file.hasPrefix(".\(Self.recordName).") { unlink(directory.appending(file).string) }
+      }
+    }
   }
 
   private func read(_ path: FilePath) throws(DeploymentError) -> DeploymentRecord? {

@@ -209,7 +209,8 @@ extension ContentCheck {
 
   /// Materialized views that had contents and have none.
   private func viewDifferences() async throws -> [String] {
-    let views = work.plan.late.map { toc.entries[$0.entry] }.filter { $0.kind == "MATERIALIZED VIEW DATA" }
+    let kind = "MATERIALIZED VIEW DATA"
+    let views = work.plan.late.map { toc.entries[$0.entry] }.filter { $0.kind == kind }
     guard options.isWhole, !views.isEmpty, let session = pool.sessions.first else { return [] }
     let empty = try await session.run { connection in
       let rows = try connection.query(
@@ -221,7 +222,7 @@ extension ContentCheck {
       return Set((0..<rows.rowCount).map { [rows.bytes($0, 0), rows.bytes($0, 1)] })
     }
     return views.filter { empty.contains([$0.namespace, $0.tag]) }.map {
-      "\($0.label) is not populated."
+      "Materialized view\($0.label.dropFirst(kind.count)) is not populated."
     }
   }
 

@@ -72,8 +72,9 @@ public struct DeploymentRecord: Sendable, Codable, Equatable {
     public let cause: String
     /// What is, or was, restored beside the live database; noted before it is made.
     public var restoredDatabase: String?
-    /// Its object id, which stays when it gets the live name; noted when it is finished.
-    public var restoredObjectID: Int?
+    /// Its object id, which stays when it gets the live name; noted when it is finished. The name survives the keys of
+  /// the file, which are in snake case.
+    public var restoredOid: Int?
     /// Under which name the failed database is kept.
     public var keptDatabase: String?
     /// How long new sessions were held back.

@@ -16,7 +16,8 @@ public struct Rollback: Sendable {
   public var jobs: Int?
   /// Who began it: `operator` or `automatic`.
   public var cause = "operator"
-  /// The checklist whose items of the phase rollback are asked in the end; nil for none.
+  /// The checklist whose items of the phase rollback are asked in the end, as it is meant on a command line; nil for
+  /// the configured one.
   public var checklist: String?
   /// Of this process, for the checklist's commands.
   public var environment: [String: String] = [:]

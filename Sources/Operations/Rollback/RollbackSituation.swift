@@ -28,7 +28,7 @@ enum RollbackSituation: Sendable, Equatable {
     self = .untouched
     guard let backup = record.backup, let rollback = record.rollback, let name = rollback.restoredDatabase
     else { return }
-    if let objectID = rollback.restoredObjectID,
+    if let objectID = rollback.restoredOid,
       candidates.contains(where: { $0.objectID == objectID && $0.name == record.database })
     {
       let own = kept.first { $0.mark.reason == .restored && $0.mark.replacedBy == name }
@@ -42,7 +42,7 @@ enum RollbackSituation: Sendable, Equatable {
 
   static func read(_ record: DeploymentRecord, _ target: SwapTarget) async throws -> RollbackSituation {
     guard let name = record.rollback?.restoredDatabase else { return .untouched }
-    let objectID = record.rollback?.restoredObjectID ?? 0
+    let objectID = record.rollback?.restoredOid ?? 0
     let candidates = try await target.perform { connection in
       let rows = try connection.query(
         """

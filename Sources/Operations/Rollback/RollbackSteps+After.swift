@@ -52,7 +52,7 @@ extension Rollback {
         ).integer(0, 0)
       }
       await session.close()
-      guard objectID == record.rollback?.restoredObjectID else {
+      guard objectID == record.rollback?.restoredOid else {
         throw BackupError(
           .failed, "\"\(record.database)\" is not the restored database",
           hint: "see \"tsdb restore --list-old\" for what was swapped meanwhile")
@@ -78,7 +78,7 @@ extension Rollback {
     await recordBackup(prepared, access, warn)
     var findings: [String] = []
     var summary: [String] = []
-    if let checklist {
+    if let checklist = checklist ?? access.project.configuration.deploy.checklist.map(access.project.path) {
       let (counts, failed) = try await ask(checklist, journal.record, access, store)
       summary.append("checklist: \(counts)")
       findings += failed
@@ -122,6 +122,9 @@ extension Rollback {
     let attempt = record.rollback?.steps.first { $0.step == .report }?.attempts ?? 1
     run.evidence = store.directory(of: record).appending("rollback-\(attempt).jsonl").string
     do {
+      guard try ChecklistFile.read(checklist).items.contains(where: { $0.phase == .rollback }) else {
+        return ("no items of the rollback", [])
+      }
       let result = try await run.run(access)
       let counts = result.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       let failed = result.items.filter { $0.state == .failed }.map { "line \($0.line): \($0.item)" }

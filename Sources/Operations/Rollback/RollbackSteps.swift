@@ -66,7 +66,7 @@ extension Rollback {
       // Somebody may have used it since.
       let compared = try await comparison(prepared, access, database: name, report: report).run()
       if compared.isEqual {
-        try journal.note { $0.restoredObjectID = objectID }
+        try journal.note { $0.restoredOid = objectID }
         try journal.end(.restore, .done, "\"\(name)\" was restored before the interruption, and is equal")
         return prepared.situation
       }
@@ -85,7 +85,7 @@ extension Rollback {
     options.verifiesFiles = prepared.situation != .untouched
     try journal.note {
       $0.restoredDatabase = name
-      $0.restoredObjectID = nil
+      $0.restoredOid = nil
     }
     let restored = try await RestoreArchive(
       archive: prepared.archive.archive, target: .beside, options: options, acceptsRows: false
@@ -96,7 +96,7 @@ extension Rollback {
     guard let objectID else {
       throw BackupError(.tryAgain, "the restored database \"\(name)\" is gone")
     }
-    try journal.note { $0.restoredObjectID = objectID }
+    try journal.note { $0.restoredOid = objectID }
     try journal.end(
       .restore, .done,
       "\(restored.restore.rows) rows of \(restored.restore.tables) tables into \"\(name)\", every row compared",

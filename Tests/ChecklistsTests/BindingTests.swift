@@ -87,6 +87,29 @@ import Testing
     #expect(spanish.items.map { AttestationKey($0) } == original.items.map { AttestationKey($0) })
   }
 
+  /// The original's items in their order; those that only a person knows are `attest`.
+  @Test func `each item of the original is bound to the probe that answers it`() throws {
+    let calls = try read("Fixtures/deployment-checklist.es.md").items.map { $0.call?.name ?? "" }
+    let expected = """
+      database.reachable environment.connection network.reachable connection.tls backup.configured
+      attest attest attest attest attest
+      attest security.rate-limit attest security.input-validation security.sensitive-logs
+      migrations.applied matview.exists indexes.valid configuration.initial maintenance.configured
+      backup.proven backup.configuration rollback.plan
+      migrations.applied migrations.applied migrations.applied migrations.applied migrations.applied
+      environment.connection webhooks.configured notifications.configured attest
+      smoke.statements smoke.api database.reachable matview.fresh logs.critical
+      metrics.realtime attest logs.collected metrics.dashboard
+      smoke.session smoke.step smoke.feedback webhooks.fired notifications.sent
+      attest attest attest attest
+      rollback.stopped rollback.restored attest rollback.services attest
+      logs.watch metrics.errors sessions.created webhooks.working
+      performance.metrics resolution.rate feedback.received maintenance.working
+      metrics.weekly problems.common optimise.data configuration.adjusted
+      """
+    #expect(calls == expected.split(whereSeparator: \.isWhitespace).map(String.init))
+  }
+
   @Test func `the file of a migration asks for that file`() {
     #expect(
       PhraseRules.call(for: "support_webhooks_schema.sql")

@@ -170,6 +170,27 @@ let connectionOnlyProbes: [any Probe.Type] =
     #expect(report.results[0].before == .proved && report.results[0].after == .failed)
   }
 
+  @Test func `a defect in files is made in the scratch project, and fails where there is none`() async throws
+  {
+    let without = await Selftest(probes: [FileProbe.self], makeScratch: ApplicationDatabase.scratch).run()
+    #expect(without.failures.map(\.problem) == ["the scratch database has no project"])
+    let report = await Selftest(probes: [FileProbe.self]) { kind in
+      let made = Mutex<[ScratchChange]>([])
+      let scratch = try await ApplicationDatabase.scratch(kind)
+      return ScratchDatabase(
+        settings: scratch.settings,
+        ask: { probe, context in
+          let answer = await probe.run(context)
+          // The project was changed between the two questions.
+          guard answer.state == .proved, !made.withLock(\.isEmpty) else { return answer }
+          return ProbeAnswer(.failed, asked: answer.asked, observed: "the file is gone")
+        },
+        change: { changes in made.withLock { $0 += changes } }, drop: scratch.drop)
+    }.run()
+    #expect(report.isPassed, "\(report.failures)")
+    #expect(report.results[0].observed == "the file is gone")
+  }
+
   @Test func `no scratch database, no pass`() async {
     let selftest = Selftest(probes: [SoundProbe.self]) { _ in throw CancellationError() }
     let report = await selftest.run()
@@ -201,6 +222,7 @@ private struct SoundProbe: Probe {
   static let defects = [
     ProbeDefect("the table is gone", sql: "drop table public.support_troubleshooting_errors")
   ]
+  init() {}
   init(arguments: [String: String]) throws(ChecklistError) {}
 
   func run(_ context: ProbeContext) async -> ProbeAnswer {
@@ -209,6 +231,18 @@ private struct SoundProbe: Probe {
       _ = try $0.query("select 1 from public.support_troubleshooting_errors limit 1")
       return question.proved("it is there")
     }
+  }
+}
+
+/// Red where its project says so.
+private struct FileProbe: Probe {
+  static let name = "sound.file"
+  static let summary = "a file"
+  static let defects = [ProbeDefect("the file is gone", changes: [.remove("file")])]
+  init(arguments: [String: String]) throws(ChecklistError) {}
+
+  func run(_ context: ProbeContext) async -> ProbeAnswer {
+    await SoundProbe().run(context)
   }
 }
 

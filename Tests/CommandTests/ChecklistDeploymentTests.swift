@@ -87,6 +87,13 @@ import Testing
     }
   }
 
+  @Test(arguments: documents) func `is bound to probes that there are`(document: String) async throws {
+    let list = try await TestProject(nil).tsdb("checklist list \(Self.root)/\(document) --json").json()
+    let items = try #require(list["items"] as? [[String: Any]])
+    #expect(items.count == 67)
+    #expect(items.allSatisfy { $0["is_known"] as? Bool == true }, "\(items)")
+  }
+
   @Test func `proves nothing of a database with nothing in it but that it is there`() async throws {
     try await withProject { project, _ in
       try project.copyApplication()

@@ -91,7 +91,9 @@ import Testing
           + "\n## Primera Hora\n- [ ] x <!-- tsdb: command env -->\n- [ ] y <!-- tsdb: command printenv PGPASSWORD -->\n"
           + "- [ ] z <!-- tsdb: command printenv DATABASE_URL -->\n"
           + "- [ ] u <!-- tsdb: url http://127.0.0.1:1/${MY_TOKEN} timeout=1s -->\n"
-          + "- [ ] role <!-- tsdb: database.reachable role=nobody-there -->\n")
+          + "- [ ] who <!-- tsdb: command cat who.txt -->\n- [ ] role <!-- tsdb: database.reachable role=nobody-there -->\n"
+      )
+      try project.write("./who.txt", "written to \(Self.address)\n")
       var number = 0
       for environment in environments {
         for arguments in [["--json", "--verbose"], ["--verbose"], ["--quiet", "--strict"]] {
@@ -104,6 +106,10 @@ import Testing
               + arguments, environment: environment)
           #expect(result.exitStatus == 2, "\(result)")
           expectNone(result.description, arguments.joined(separator: " "))
+          let evidence = try String(
+            contentsOfFile: project.directory.path("e\(number).jsonl"), encoding: .utf8)
+          // They were there to be found.
+          #expect(evidence.contains("written to …@…") && evidence.contains("status 0: ***"), "\(evidence)")
           for file in ["e\(number).jsonl", "o\(number).md"] {
             expectNone(try String(contentsOfFile: project.directory.path(file), encoding: .utf8), file)
           }

@@ -71,7 +71,8 @@ public struct Erase: Sendable {
     await session.close()
     return Result(
       database: outcome.database, isDryRun: isDryRun, tables: outcome.tables, left: outcome.left,
-      unsearched: outcome.unsearched, isLogged: outcome.isLogged, record: outcome.record, keyId: isDryRun ? nil : key?.id,
+      unsearched: outcome.unsearched, isLogged: outcome.isLogged, record: outcome.record,
+      keyId: isDryRun ? nil : key?.id,
       backups: Self.backups(kept: configuration.backupRetention, from: .now))
   }
 

@@ -67,14 +67,6 @@ func withRole<Result: Sendable>(
   }
 }
 
-/// Waits until a run that has just begun is seen; gives up after a second, for a quick one may be over before.
-func waitForWork(_ database: TestDatabase) async throws {
-  let deadline = ContinuousClock.now + .seconds(1)
-  while try await database.value("select " + RefreshViewsTests.isWorking) != "t", .now < deadline {
-    try await Task.sleep(for: .milliseconds(5))
-  }
-}
-
 /// Waits until a query says true.
 func wait(_ database: TestDatabase, for condition: String) async throws {
   let deadline = ContinuousClock.now + .seconds(30)

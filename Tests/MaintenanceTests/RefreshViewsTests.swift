@@ -304,23 +304,28 @@ import Timekeeping
     async throws
   {
     try await withDatabase { database in
+      let steps = try await WorkSteps(database)
       try await database.execute(
         """
         create table public.t as select g as id, g % 7 as k from generate_series(1, 3000) as g;
-        create materialized view public.a as select id, k, random() as r from public.t;
+        \(Self.step(stop: nil))
+        create materialized view public.a as select id, k, random() as r from public.t where public.step();
         create unique index on public.a (id);
-        create materialized view public.b as select k, sum(r) from public.a group by k;
-        create materialized view public.c as select k, count(*) from public.a group by k;
+        create materialized view public.b as select k, sum(r) from public.a where public.step() group by k;
+        create materialized view public.c as select k, count(*) from public.a where public.step() group by k;
         create unique index on public.c (k);
         """)
       var generator = SeededGenerator(seed: 4)
       var killed = 0
       for _ in 0..<40 {
         let run = BodyRun(database)
-        let delay = Int.random(in: 0...60, using: &generator)
+        // A step for each row of each view: within one, or near its end, when it is written, merged and committed.
+        let stop = (killed % 3) * 3000 + Int.random(in: 1...3000, using: &generator)
+        try await steps.reset()
+        try await database.execute(Self.step(stop: stop))
         async let result = run(RefreshViewsJob(RelationSelection()))
-        try await waitForWork(database)
-        try await Task.sleep(for: .milliseconds(delay))
+        try await steps.reach(max(1, stop - Int.random(in: 0...1000, using: &generator)))
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...20, using: &generator)))
         try await database.execute(Self.killWork)
         // The run's last record may be what was hit; then the next run heals it.
         if let ended = try? await result, ended.outcome == .failed {
@@ -329,7 +334,8 @@ import Timekeeping
         }
         try await Self.expectNothingLeft(database)
       }
-      #expect(killed >= 10)
+      #expect(killed == 40)
+      try await database.execute(Self.step(stop: nil))
       let last = try await BodyRun(database)(RefreshViewsJob(RelationSelection()))
       #expect(last.outcome == .ok)
       #expect(try await database.value("select count(*) from tsdb.job_runs where outcome = 'running'") == "0")
@@ -337,6 +343,13 @@ import Timekeeping
   }
 
   // MARK: -
+
+  private static func step(stop: Int?) -> String {
+    """
+    create or replace function public.step() returns boolean language plpgsql as
+      $$\(WorkSteps.count(stop: stop)) return true; end$$;
+    """
+  }
 
   static func holdsLock(_ relation: String, _ mode: String) -> String {
     "exists (select from pg_locks where relation = '\(relation)'::regclass and mode = '\(mode)' and granted)"

@@ -228,22 +228,36 @@ import Timekeeping
     async throws
   {
     try await withDatabase { database in
+      let steps = try await WorkSteps(database)
+      try await database.execute(Self.step(stop: nil))
       for name in ["a", "b", "c"] {
-        try await database.execute("create table public.\(name) (id int primary key, filler text)")
+        try await database.execute(
+          """
+          create table public.\(name) (id int primary key, filler text) with (autovacuum_enabled = off);
+          create index on public.\(name) (public.step(id));
+          """)
       }
       var generator = SeededGenerator(seed: 5)
       var killed = 0
       for _ in 0..<40 {
+        try await database.execute(Self.step(stop: nil))
         for name in ["a", "b", "c"] {
           try await database.execute(
             "truncate public.\(name); insert into public.\(name) select g, repeat('x', 200) from generate_series(1, 3000) as g; delete from public.\(name) where id % 2 = 0"
           )
         }
+        if try await database.value("select to_regproc('pg_stat_force_next_flush') is not null") == "t" {
+          try await database.execute("select pg_stat_force_next_flush()")
+        }
+        try await Self.settle(database, dead: ["a": 1500, "b": 1500, "c": 1500])
         let run = BodyRun(database)
-        let delay = Int.random(in: 0...60, using: &generator)
+        // ANALYZE makes a step for each of the 1500 rows of each table; VACUUM, which makes none, comes before it.
+        let stop = (killed % 3) * 1500 + Int.random(in: 1...1500, using: &generator)
+        try await steps.reset()
+        try await database.execute(Self.step(stop: stop))
         async let result = run(VacuumJob(RelationSelection(include: ["public.*"]), analyze: true))
-        try await waitForWork(database)
-        try await Task.sleep(for: .milliseconds(delay))
+        try await steps.reach(max(1, stop - Int.random(in: 0...750, using: &generator)))
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...20, using: &generator)))
         try await database.execute(RefreshViewsTests.killWork)
         if let ended = try? await result, ended.outcome == .failed {
           killed += 1
@@ -251,7 +265,8 @@ import Timekeeping
         }
         try await RefreshViewsTests.expectNothingLeft(database)
       }
-      #expect(killed >= 10)
+      #expect(killed == 40)
+      try await database.execute(Self.step(stop: nil))
       let last = try await BodyRun(database)(
         VacuumJob(RelationSelection(include: ["public.*"]), analyze: true))
       #expect(last.outcome == .ok)
@@ -289,6 +304,13 @@ import Timekeeping
   }
 
   // MARK: -
+
+  private static func step(stop: Int?) -> String {
+    """
+    create or replace function public.step(id int) returns int immutable language plpgsql as
+      $$\(WorkSteps.count(stop: stop)) return id; end$$;
+    """
+  }
 
   private static let tables = """
     create table public.calm as select g as id from generate_series(1, 100) as g;

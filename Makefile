@@ -14,11 +14,14 @@ RELEASE := .build/release/tsdb
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: build ## everything: build, private server, migrate, seed, verify, status
-	$(RELEASE) migrate up
-	$(RELEASE) seed
-	$(RELEASE) migrate verify
-	$(RELEASE) migrate status --check
+up: build ## the whole story on a private server: deploy, tick the checklist, write the report
+	@$(RELEASE) deploy || test $$? -eq 2
+	@echo
+	@$(RELEASE) status
+	@echo
+	@echo "look at the report, the checklist and its evidence: ls $$(ls -d .tsdb/deployments/*/ | tail -n 1)"
+	@echo "look around in the database:                        $(RELEASE) server psql"
+	@echo "go back to before this deployment:                  $(RELEASE) rollback"
 
 build: ## the release binary, .build/release/tsdb
 	@scripts/require-swift

@@ -76,6 +76,10 @@ struct RollbackCommand: AsyncParsableCommand {
     case .impossible(let record): throw Rollback.impossible(record)
     case .abandon(let record): try abandon(record, store, invocation)
     case .alreadyDone(let record):
+      // It may have been killed before the copy was written.
+      if !isDryRun {
+        await store.publish(record, access) { invocation.progress.warning($0, detail: $1, hint: $2) }
+      }
       invocation.print(RollbackResult(record, .alreadyDone)) { $0.text(style: $1) }
     case .restore(let record):
       try await goBack(record, later: records.filter { $0.id > record.id }, store, invocation, access)

@@ -221,7 +221,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "TestSupport", "tsdb",
+        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "Maintenance", "Operations", "TestSupport",
+        "tsdb",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       exclude: ["Golden"],

@@ -51,7 +51,9 @@ private let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/
   /// WCAG 2.1, success criterion 1.4.3: text of 4.5 to 1.
   @Test func `has enough contrast in both of its palettes`() throws {
     let sheet = ReportStyle.sheet.html
-    let blocks = sheet.split(separator: ":root {").dropFirst().map { $0.prefix { $0 != "}" } }
+    let blocks = sheet.split(separator: ":root {", omittingEmptySubsequences: false).dropFirst().map {
+      $0.prefix { $0 != "}" }
+    }
     #expect(blocks.count == 3)
     for block in blocks {
       var colours: [String: String] = [:]

@@ -129,6 +129,11 @@ import Testing
       try await session.execute("refresh materialized view totals with no data")
       try await fixture.project.tsdb("rollback --yes").expect(1, "Materialized view \"public.totals\" is not populated")
       try await session.execute("refresh materialized view totals")
+      // Without its backup there is nothing to compare with.
+      let moved = fixture.backup + "-moved"
+      try FileManager.default.moveItem(atPath: fixture.backup, toPath: moved)
+      try await fixture.project.tsdb("rollback --yes").expect(1, "is gone", "is the restored one")
+      try FileManager.default.moveItem(atPath: moved, toPath: fixture.backup)
       try await fixture.project.done("rollback --yes")
       #expect(try fixture.recorded().state == .rolledBack)
     }

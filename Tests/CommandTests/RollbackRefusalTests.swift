@@ -84,6 +84,16 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: PgBouncer.isInstalled))
+  func `because the connection goes through a pooler, touches nothing`() async throws {
+    try await RollbackProject.with { fixture in
+      try await PgBouncer.with(.session, for: fixture.database.cluster) { pooler in
+        try await refused(
+          fixture, environment: ["DATABASE_URL": pooler.url(database: fixture.database.name)], "pooler")
+      }
+    }
+  }
+
   @Test func `because the names could not be swapped, restores nothing first`() async throws {
     try await PostgresCluster.with(.init(configuration: ["max_prepared_transactions = 5"])) { cluster in
       try await RollbackProject.with(on: cluster) { fixture in

@@ -50,6 +50,7 @@ public struct Rollback: Sendable {
     _ record: DeploymentRecord, later: [DeploymentRecord] = [], _ access: DatabaseAccess,
     report: @escaping RollbackReporter
   ) async throws -> Prepared {
+    var state = "The rollback has not begun: nothing was changed."
     do {
       guard let backup = record.backup else { throw Self.impossible(record) }
       let target = try SwapTarget(access)
@@ -60,6 +61,11 @@ public struct Rollback: Sendable {
           hint: "connect to \"\(record.database)\"")
       }
       let situation = try await RollbackSituation.read(record, target)
+      if case .swapped = situation {
+        state = Self.state(record, at: .verify)
+      } else if record.rollback != nil {
+        state = Self.state(record, at: .restore)
+      }
       let archive = try archive(of: backup, record, access)
       let opened = try open(archive, backup, record, access)
       if situation == .untouched {

@@ -44,7 +44,7 @@ extension Rollback {
   }
 
   /// Which database has the live name.
-  private static func state(_ record: DeploymentRecord, at step: RollbackStep) -> String {
+  static func state(_ record: DeploymentRecord, at step: RollbackStep) -> String {
     if step.isBeforeSwap {
       return
         "The live database \"\(record.database)\" is the one that the deployment left; it was not changed."

@@ -127,7 +127,8 @@ import Testing
       #expect(try fixture.recorded().state == .rollingBack)
       try await session.execute("alter table customers drop column odd")
       try await session.execute("refresh materialized view totals with no data")
-      try await fixture.project.tsdb("rollback --yes").expect(1, "Materialized view \"public.totals\" is not populated")
+      try await fixture.project.tsdb("rollback --yes").expect(
+        1, "Materialized view \"public.totals\" is not populated")
       try await session.execute("refresh materialized view totals")
       // Without its backup there is nothing to compare with.
       let moved = fixture.backup + "-moved"

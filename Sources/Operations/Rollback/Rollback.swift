@@ -87,10 +87,8 @@ public struct Rollback: Sendable {
         opened: opened,
         later: later)
     } catch {
-      if Task.isCancelled {
-        throw DeploymentError(.interrupted, "interrupted", detail: "Nothing was changed.")
-      }
-      throw DeploymentError(error, during: "The rollback has not begun: nothing was changed.")
+      if Task.isCancelled { throw DeploymentError(.interrupted, "interrupted", detail: state) }
+      throw DeploymentError(error, during: state)
     }
   }
 

@@ -27,7 +27,7 @@ struct RollbackCommand: AsyncParsableCommand {
         1    failed; the message says which database is live and what to type next
         2    gone back, and the checklist found something
         64   bad usage or configuration
-        75   try again later: another run, sessions that do not end, or the server is unreachable
+        75   try again later: another run, sessions that stay, or no server
         130  interrupted: the same command continues
       """)
 

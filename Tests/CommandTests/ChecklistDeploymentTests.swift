@@ -28,8 +28,12 @@ import Testing
 
   private func items(
     _ project: TestProject, _ document: String, expecting status: Int32 = 0
+  ) async throws -> [Item] { try await Self.items(project, document, expecting: status) }
+
+  static func items(
+    _ project: TestProject, _ document: String, expecting status: Int32 = 0
   ) async throws -> [Item] {
-    let result = try await project.tsdb("checklist run \(Self.root)/\(document) --json")
+    let result = try await project.tsdb("checklist run \(root)/\(document) --json")
     #expect(result.exitStatus == status, "\(result)")
     let items = try #require(try result.json()["items"] as? [[String: Any]])
     return items.map {

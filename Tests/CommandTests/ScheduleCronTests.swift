@@ -139,6 +139,39 @@ struct ScheduleCronTests {
     }
   }
 
+  @Test(.timeLimit(.minutes(8)))
+  func `a deployment alone proves every box that the database can, once cron has called`() async throws {
+    let crontab = try await ToolRun(executable: "crontab", ["-l"], environment: ToolRun.searchPaths).finish()
+    try await withProject { project, database in
+      try project.copyApplication()
+      let root = `The deployment checklist`.root
+      let configuration = try String(contentsOfFile: "\(root)/tsdb.yaml", encoding: .utf8)
+        .replacingOccurrences(of: "schedule_every: 5min", with: "schedule: cron\n  schedule_every: 1min")
+        .replacingOccurrences(of: "checklist: docs", with: "checklist: \(root)/docs")
+      #expect(configuration.contains("schedule: cron") && configuration.contains("checklist: \(root)"))
+      try project.write("./url", database.url + "\n")
+      try project.write("tsdb.yaml", "database: { url_file: url }\n" + configuration)
+      let cron = try Self.startCron()
+      defer { cron?.send(signal: SIGTERM) }
+      let environment = ["DATABASE_URL": ""]
+      let result = try await project.tsdb("deploy", environment: environment, within: .seconds(420))
+      try await project.tsdb("schedule remove --cron --yes", environment: environment).expect(0)
+      result.expect(0)
+      #expect(result.standardOutput.contains("cron has called it"), "\(result)")
+      let callers = try await database.value(
+        "select count(*) from tsdb.job_runs where triggered_by = 'cron' and outcome = 'ok'")
+      #expect(Int(callers ?? "") ?? 0 > 3)
+      let boxes = try await `The deployment checklist`.items(
+        project, `The deployment checklist`.documents[0]
+      ).filter(\.isBox)
+      for number in `The deployment checklist`.provable {
+        #expect(boxes[number - 1].state == "proved", "\(number): \(boxes[number - 1])")
+      }
+    }
+    let after = try await ToolRun(executable: "crontab", ["-l"], environment: ToolRun.searchPaths).finish()
+    #expect(after.standardOutput == crontab.standardOutput)
+  }
+
   // MARK: -
 
   private static func project(withFile: Bool = true) throws -> TestProject {

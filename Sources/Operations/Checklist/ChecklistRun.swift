@@ -1,4 +1,5 @@
 import Checklists
+import Deployments
 import Maintenance
 import Postgres
 import SystemPackage
@@ -15,8 +16,11 @@ public struct ChecklistRun: Sendable {
   public var evidence: String?
   /// Of this process.
   public var environment: [String: String]
-  /// When the deployment began that the checklist belongs to.
+  /// When the deployment began that the checklist belongs to; nil for the last one of the project, if it is recent.
   public var deploymentStart: UTCTime?
+
+  /// A checklist ends with the first week after a deployment.
+  private static let recent: Int64 = 8 * 86_400
 
   public init(file: String, environment: [String: String]) {
     self.file = file
@@ -79,7 +83,7 @@ public struct ChecklistRun: Sendable {
     run.unreachable = reason.map { run.redaction.clean($0) }
     let context = ProbeContext(
       settings: settings, session: session, now: .now, schema: access.project.configuration.historySchema,
-      deploymentStart: deploymentStart)
+      deploymentStart: deploymentStart ?? Self.lastDeployment(access, server))
     let digest = document.digest
     let started = UTCTime.now.description
     let result: (outcomes: [ItemOutcome], evidence: String?)
@@ -112,6 +116,19 @@ public struct ChecklistRun: Sendable {
       document: file, documentSHA256: digest, server: server, unreachable: run.unreachable, started: started,
       items: result.outcomes, counts: result.outcomes.counts, output: output, evidence: evidence,
       evidenceSHA256: result.evidence)
+  }
+
+  /// When the last deployment of the database began, by the records beside the project.
+  ///
+  /// Without a server, or with records that cannot be read, it is as if there were none: a probe then says of which
+  /// span it speaks.
+  private static func lastDeployment(_ access: DatabaseAccess, _ server: ChecklistServer?) -> UTCTime? {
+    guard let server,
+      let records = try? DeploymentStore(project: access.project).records(
+        of: server.database, systemIdentifier: server.systemIdentifier)
+    else { return nil }
+    return records.last { $0.state != .abandoned && $0.state != .rolledBack }
+      .flatMap { UTCTime($0.started) }.flatMap { UTCTime.now - $0 < recent ? $0 : nil }
   }
 
   /// The server's facts, or why there are none.

@@ -26,6 +26,10 @@ public struct DeployConfiguration: Sendable, Equatable {
   public var checklist: String?
   /// nil where nothing is said.
   public var schedule: DeploySchedule?
+  /// Minutes between two calls of maintenance.
+  public var scheduleEvery = 5
+  /// How long a deployment waits until the scheduler has called; zero for not at all.
+  public var scheduleWait = Duration.seconds(600)
   /// Whether the backup is restored on trial before anything is changed.
   public var proves = true
   /// `es` or `en`.
@@ -148,7 +152,9 @@ extension Deploy {
   /// What is installed; nil where nothing is to be.
   func scheduleRequest(_ project: Project) -> ScheduleRequest? {
     guard let target = chosenSchedule(project)?.target, choice != .localServer else { return nil }
+    var options = ScheduleOptions()
+    options.every = project.configuration.deploy.scheduleEvery
     return ScheduleRequest(
-      project: project, target: target, options: ScheduleOptions(), choice: choice, environment: environment)
+      project: project, target: target, options: options, choice: choice, environment: environment)
   }
 }

@@ -251,7 +251,7 @@ struct DeployRun {
     report(
       .warning(
         "the step \"\(step.rawValue)\" failed; going back to the backup \(record.backup?.id ?? "")",
-        detail: error.detail, hint: nil))
+        detail: nil, hint: nil))
     record = try await rollback(record)
     return result(
       DeploymentError(

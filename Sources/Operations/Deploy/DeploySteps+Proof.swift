@@ -56,7 +56,7 @@ extension DeployRun {
     return .done("\(proved) smoke tests passed, rolled back", unknown)
   }
 
-  /// Installs what calls maintenance, and runs what is due once.
+  /// Installs what calls maintenance, and waits until it has; runs what is due where it has not.
   func schedule() async throws -> End {
     guard let chosen = deploy.chosenSchedule(access.project) else {
       return .skipped("not configured; to install it: tsdb schedule install --cron (or --systemd, --pg-cron)")
@@ -69,6 +69,38 @@ extension DeployRun {
     let installed = try await ScheduleChange(.install, isDryRun: false).run(request)
     var findings = installed.warnings + installed.commands.map { "still to be typed: \($0)" }
     let places = installed.changes.map { "\($0.place) (\($0.action))" }.joined(separator: ", ")
+    let isNew = installed.changes.contains { $0.action != "unchanged" }
+    if let called = try await awaitScheduler(chosen, isNew: isNew) {
+      if case .ran(let jobs) = called {
+        return .done("\(places); \(chosen.rawValue) has called it, \(jobs) jobs have run", findings)
+      }
+      findings.append(
+        "\(chosen.rawValue) has not called maintenance within "
+          + "\(access.project.configuration.deploy.scheduleWait.spanText): does it run on this machine?")
+    }
+    return try await maintainOnce(places, findings)
+  }
+
+  /// - Returns: nil where it is not waited for: it is not wanted, or a run would leave no record.
+  private func awaitScheduler(_ chosen: DeploySchedule, isNew: Bool) async throws -> SchedulerWait.Outcome? {
+    let configuration = access.project.configuration
+    guard configuration.deploy.scheduleWait > .zero, chosen == .cron || chosen == .systemd else { return nil }
+    let wait = SchedulerWait(
+      trigger: chosen.rawValue, jobs: configuration.maintenance.jobs.filter(\.isEnabled).map(\.name),
+      schema: configuration.historySchema, limit: configuration.deploy.scheduleWait)
+    let session = Session(access.settings, applicationName: "tsdb deploy")
+    do {
+      let outcome = try await wait.run(session, since: isNew ? .now : .now + -3 * 3600) { report(.note($0)) }
+      await session.close()
+      return outcome
+    } catch {
+      await session.close()
+      throw error
+    }
+  }
+
+  private func maintainOnce(_ places: String, _ given: [String]) async throws -> End {
+    var findings = given
     do {
       let result = try await MaintainRun(names: [], environment: deploy.environment).run(access) {
         [report] event in report(.maintenance(event))

@@ -140,6 +140,20 @@ import Testing
     }
   }
 
+  @Test func `says so where the history has gone on in the live database`() async throws {
+    try await RollbackProject.with { fixture in
+      try await fixture.project.done("rollback --yes")
+      var record = try fixture.recorded()
+      record.state = .rollingBack
+      record.rollback?.steps.removeAll { $0.step > .swap }
+      try FailedDeployment.write(record, in: fixture.project.directory)
+      try fixture.project.remove("007_fails.sql")
+      try await fixture.project.done("migrate up")
+      try await fixture.project.tsdb("rollback --yes").expect(
+        1, "is at the migration 006_audit", "is the restored one")
+    }
+  }
+
   @Test func `by a signal says so, and goes on`() async throws {
     try await RollbackProject.with { fixture in
       let run = try ToolRun.start(

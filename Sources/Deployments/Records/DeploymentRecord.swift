@@ -73,7 +73,7 @@ public struct DeploymentRecord: Sendable, Codable, Equatable {
     /// What is, or was, restored beside the live database; noted before it is made.
     public var restoredDatabase: String?
     /// Its object id, which stays when it gets the live name; noted when it is finished. The name survives the keys of
-  /// the file, which are in snake case.
+    /// the file, which are in snake case.
     public var restoredOid: Int?
     /// Under which name the failed database is kept.
     public var keptDatabase: String?

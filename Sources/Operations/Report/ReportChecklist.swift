@@ -78,41 +78,59 @@ struct ReportEvidence {
   let file: String?
   let project: Project
 
-  /// - Throws: ``ChecklistError`` of kind `invalidInput` for a file that was named and is not there. One whose chain is
+  /// How many files are looked at for one of this database.
+  private static let most = 20
+
+  /// - Throws: ``ChecklistError`` of kind `invalidInput` for a file that was named and cannot be read. One whose chain is
   ///   broken is unknown: it says nothing.
   func read(server: ReportServer, clean: ReportCleaning) throws -> ReportPart<ReportChecklist> {
-    guard let path = file.map(Project.absolute) ?? newest() else { return .absent }
-    let bytes: [UInt8]
-    do {
-      bytes = try FileBytes.read(FilePath(path), limit: 64 << 20)
-    } catch {
-      guard file == nil else {
+    if let file {
+      do {
+        return part(
+          try FileBytes.read(FilePath(Project.absolute(file)), limit: Self.limit), file, server, clean)
+      } catch {
         throw ChecklistError(
-          .invalidInput, "\"\(file ?? path)\" cannot be read: \(error)",
+          .invalidInput, "\"\(file)\" cannot be read: \(error)",
           hint: "evidence is made by tsdb checklist run FILE --evidence FILE")
       }
-      return .unknown(ReportGap(clean("\"\(path)\" cannot be read: \(error)"), remedy: nil))
     }
+    // A project may have deployed to more than one database.
+    for path in newest().prefix(Self.most) {
+      do {
+        let part = part(try FileBytes.read(FilePath(path), limit: Self.limit), path, server, clean)
+        if part.value?.isOfThisDatabase != false { return part }
+      } catch {
+        return .unknown(ReportGap(clean("\"\(path)\" cannot be read: \(error)"), remedy: nil))
+      }
+    }
+    return .absent
+  }
+
+  /// In bytes.
+  private static let limit = 64 << 20
+
+  private func part(
+    _ bytes: [UInt8], _ path: String, _ server: ReportServer, _ clean: ReportCleaning
+  ) -> ReportPart<ReportChecklist> {
     do throws(ChecklistError) {
-      let chain = try EvidenceChain(verifying: bytes, path: file ?? path)
-      return .known(ReportChecklist(chain, path: file ?? path, server: server, clean: clean))
+      let chain = try EvidenceChain(verifying: bytes, path: path)
+      return .known(ReportChecklist(chain, path: path, server: server, clean: clean))
     } catch {
       return .unknown(
         ReportGap(
-          clean("\(file ?? path): \(error.message)"), remedy: clean("tsdb checklist run FILE --evidence FILE")
-        ))
+          clean("\(path): \(error.message)"), remedy: clean("tsdb checklist run FILE --evidence FILE")))
     }
   }
 
-  /// The youngest file of evidence below `.tsdb/deployments`.
-  private func newest() -> String? {
+  /// The files of evidence below `.tsdb/deployments`, the youngest first.
+  private func newest() -> [String] {
     let directory = project.root + "/.tsdb/deployments"
     let names = (try? FileManager.default.subpathsOfDirectory(atPath: directory)) ?? []
-    let files = names.filter { $0.hasSuffix(".jsonl") }.map { "\(directory)/\($0)" }
     func changed(_ path: String) -> Date {
       let attributes = try? FileManager.default.attributesOfItem(atPath: path)
       return attributes?[.modificationDate] as? Date ?? .distantPast
     }
-    return files.map { ($0, changed($0)) }.max { ($0.1, $0.0) < ($1.1, $1.0) }?.0
+    let files = names.filter { $0.hasSuffix(".jsonl") }.map { "\(directory)/\($0)" }
+    return files.map { ($0, changed($0)) }.sorted { ($0.1, $0.0) > ($1.1, $1.0) }.map(\.0)
   }
 }

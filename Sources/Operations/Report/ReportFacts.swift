@@ -57,10 +57,22 @@ public struct ReportProblem: Sendable, Encodable {
 
 /// A deployment as the database's records have it.
 public struct ReportDeployment: Sendable, Encodable {
+  public struct Step: Sendable, Encodable {
+    public let step: ReportText
+    public let outcome: ReportText
+    public let started: String?
+    public let ended: String?
+    public let summary: ReportText?
+    /// Why it was skipped, as the operator said.
+    public let because: ReportText?
+  }
+
   public let id: ReportText
   public let started: String?
   public let ended: String?
   public let state: ReportText
+  /// Of the newest deployment alone.
+  public let steps: [Step]
 }
 
 public struct ReportMigrations: Sendable, Encodable {

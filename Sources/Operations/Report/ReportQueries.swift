@@ -112,14 +112,34 @@ struct ReportQueries {
           select id, \(Self.moment("started_at")), \(Self.moment("ended_at")), state, count(*) over () from \(table)
           order by started_at desc nulls last, id desc limit \(limit)
           """)
+        let steps =
+          result.rowCount > 0 ? try self.steps(of: result.text(0, 0), in: table, on: connection) : []
         let rows = (0..<result.rowCount).map { row in
           ReportDeployment(
             id: clean(result.text(row, 0)), started: result[row, 1], ended: result[row, 2],
-            state: clean(result.text(row, 3)))
+            state: clean(result.text(row, 3)), steps: row == 0 ? steps : [])
         }
         guard !rows.isEmpty else { return .absent }
         return .known(ReportList(rows, omitted: (result.integer(0, 4) ?? 0) - rows.count))
       }
+    }
+  }
+
+  /// In their order; empty where the record has none.
+  private func steps(
+    of id: String, in table: String, on connection: borrowing Connection
+  ) throws(PostgresError) -> [ReportDeployment.Step] {
+    let result = try connection.query(
+      """
+      select s ->> 'step', s ->> 'outcome', s ->> 'started', s ->> 'ended', s ->> 'summary', s ->> 'because'
+      from \(table) as d cross join lateral jsonb_array_elements(
+        case when jsonb_typeof(d.detail -> 'steps') = 'array' then d.detail -> 'steps' else '[]' end) as s
+      where d.id = $1 limit 50
+      """, [id])
+    return (0..<result.rowCount).map { row in
+      ReportDeployment.Step(
+        step: clean(result.text(row, 0)), outcome: clean(result.text(row, 1)), started: result[row, 2],
+        ended: result[row, 3], summary: clean(result[row, 4]), because: clean(result[row, 5]))
     }
   }
 

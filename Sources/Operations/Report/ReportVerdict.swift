@@ -103,12 +103,13 @@ struct ReportJudgement {
     case .known(let list):
       guard let last = list.rows.first else { return [] }
       let state = last.state.text.lowercased()
-      let status: HealthStatus = state.contains("fail") ? .critical : last.ended == nil ? .warning : .ok
+      let status: HealthStatus =
+        state.contains("fail") || state.contains("rolling") ? .critical : last.ended == nil ? .warning : .ok
       guard status != .ok else { return [] }
       return [
         step(
           .deployment, "deployment", status, clean("deployment \(last.id.text) is \(last.state.text)"),
-          clean("tsdb deploy"))
+          clean(state.contains("rolling") ? "tsdb rollback" : "tsdb deploy, or go back: tsdb rollback"))
       ]
     }
   }

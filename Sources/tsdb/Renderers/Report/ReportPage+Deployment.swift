@@ -8,15 +8,46 @@ extension ReportPage {
     let shown = shown(list)
     let rows = shown.rows.map { row -> [Markup] in
       [
-        name(row.id), "\(ReportState.text(row.state.text, language))", time(row.started),
+        name(row.id), chip(row.state), time(row.started),
         row.ended == nil ? "\(word(.running))" : time(row.ended),
       ]
     }
-    return table(
-      word(.deployment), isTitled: true,
-      [Column("ID"), Column(word(.state)), Column(word(.started), "when"), Column(word(.ended), "when")], rows
-    )
-      + shown.more
+    let columns = [
+      Column("ID"), Column(word(.state)), Column(word(.started), "when"), Column(word(.ended), "when"),
+    ]
+    return table(word(.deployment), isTitled: true, columns, rows) + shown.more
+      + steps(list.rows.first?.steps ?? [])
+  }
+
+  private func steps(_ steps: [ReportDeployment.Step]) -> Markup {
+    guard !steps.isEmpty else { return "" }
+    let rows = steps.map { step -> [Markup] in
+      let because: Markup? = step.because.map {
+        "<br/><span class=\"quiet\">\(word(.skippedBecause, $0.text))</span>"
+      }
+      return [
+        name(step.step), chip(step.outcome) + (because ?? ""), time(step.started), time(step.ended),
+        step.summary.map(english) ?? "–",
+      ]
+    }
+    let columns = [
+      Column(word(.step), "short"), Column(word(.state)), Column(word(.started), "when"),
+      Column(word(.ended), "when"),
+      Column(word(.result), "wide"),
+    ]
+    return "<h3>\(word(.stepsTitle))</h3>" + table(word(.stepsCaption), columns, rows)
+  }
+
+  /// Of a deployment or of one of its steps.
+  private func chip(_ state: ReportText) -> Markup {
+    let text = ReportState.text(state.text, language, isOfDeployment: true)
+    return switch state.text {
+    case "deployed", "done": chip("ok", "✓", text)
+    case "failed", "rolling-back": chip("critical", "✕", text)
+    case "running": chip("warning", "…", text)
+    case "skipped": chip("warning", "–", text)
+    default: chip("", "–", text)
+    }
   }
 
   // MARK: The checklist

@@ -33,7 +33,7 @@ struct ReportSummary {
   private func deployment(_ list: ReportList<ReportDeployment>) -> String {
     guard let last = list.rows.first else { return word(.noDeployment) }
     let time = format.time(last.ended ?? last.started).map(format.ago) ?? "–"
-    return word(.lastDeployment, ReportState.text(last.state.text, language), time)
+    return word(.lastDeployment, ReportState.text(last.state.text, language, isOfDeployment: true), time)
   }
 
   /// `42 proved, 1 failed`, in the order of the states.

@@ -41,7 +41,8 @@ enum ReportWord: CaseIterable {
   case check, problem, remedy, checksCaption, noProblems, englishNote, footer
   case jobsMissing, checksFine, checksBad, appliedCount, newestAgo, provedAgo, damagedCount, noUsable,
     lastDeployment, ended, running
-  case noMissing, slotTo, dueNow, waiting, times, drifted
+  case noMissing, stepsTitle, stepsCaption, step, result, skippedBecause, slotTo, dueNow, waiting, times,
+    drifted
   case provedCount, failedCount, attestedCount, notApplicableCount, unknownCount, unboundCount
 
   /// - Parameter values: in place of `{0}`, `{1}` and so on.
@@ -430,6 +431,11 @@ enum ReportWord: CaseIterable {
     case .ended: ("Ended", "Fin")
     case .running: ("running", "en curso")
     case .slotTo: ("Until", "Hasta")
+    case .stepsTitle: ("Steps of the last deployment", "Pasos del último despliegue")
+    case .stepsCaption: ("In their order", "En su orden")
+    case .step: ("Step", "Paso")
+    case .result: ("What was done", "Qué se hizo")
+    case .skippedBecause: ("because: {0}", "porque: {0}")
     case .dueNow: ("due now", "toca ya")
     case .waiting: ("waiting", "en espera")
     case .times: ("Times", "Veces")
@@ -557,9 +563,10 @@ struct ReportReason {
 
 /// States that the tool has words for; others are shown as they are.
 enum ReportState {
-  static func text(_ state: String, _ language: ReportLanguage) -> String {
+  /// - Parameter isOfDeployment: Spanish has it in another gender.
+  static func text(_ state: String, _ language: ReportLanguage, isOfDeployment: Bool = false) -> String {
     guard language == .es else { return state.replacing("-", with: " ") }
-    return spanish[state] ?? state
+    return (isOfDeployment ? spanish["deployment \(state)"] : nil) ?? spanish[state] ?? state
   }
 
   private static let spanish: [String: String] = [
@@ -570,6 +577,7 @@ enum ReportState {
     "running": "en curso",
     "abandoned": "abandonada", "deleting": "retirándose", "removed": "retirada",
     "ok": "bien", "partial": "parcial", "skipped": "omitida", "failed": "fallida",
-    "done": "hecho", "rolled-back": "revertido", "rolled back": "revertido",
+    "done": "hecho", "deployed": "desplegado", "rolled-back": "revertido", "rolling-back": "revirtiéndose",
+    "deployment failed": "fallido", "deployment abandoned": "abandonado", "deployment skipped": "omitido",
   ]
 }

@@ -107,6 +107,28 @@ import Testing
     }
   }
 
+  @Test func `breaks copies of the files, also where the project has links`() async throws {
+    let project = try project()
+    let files = FileManager.default
+    try files.moveItem(
+      atPath: project.directory.path("migrations"), toPath: project.directory.path("elsewhere"))
+    try files.createSymbolicLink(
+      atPath: project.directory.path("migrations"), withDestinationPath: "elsewhere")
+    let file = project.directory.path("elsewhere/support_webhooks_schema.sql")
+    try files.moveItem(atPath: file, toPath: project.directory.path("webhooks"))
+    try files.createSymbolicLink(atPath: file, withDestinationPath: "../webhooks")
+    func contents() throws -> [String] {
+      try files.subpathsOfDirectory(atPath: project.directory.path("elsewhere")).sorted().map {
+        try "\($0): \(String(contentsOfFile: project.directory.path("elsewhere/\($0)"), encoding: .utf8))"
+      }
+    }
+    let before = try contents()
+    let result = try await project.tsdb(
+      "checklist selftest --probe migrations.applied", within: .seconds(240))
+    #expect(result.exitStatus == 0, "\(result)")
+    #expect(try contents() == before && before.count >= 15)
+  }
+
   @Test func `refuses a name that no probe has, and files that cannot be applied`() async throws {
     let project = try project()
     try await project.tsdb("checklist selftest --probe matview.fresch")

@@ -52,11 +52,7 @@ public struct Erase: Sendable {
 
   /// - Throws: ``MaintenanceError`` and ``MigrationError``; nothing is changed then.
   public func run(_ access: DatabaseAccess) async throws -> Result {
-    guard isDryRun || key != nil else {
-      throw MaintenanceError(
-        .invalidInput, "a key is missing for the record of the erasure", detail: "Nothing was changed.",
-        hint: "set TSDB_ERASURE_KEY, or pass --key-file FILE; openssl rand -hex 32 makes one")
-    }
+    if !isDryRun { _ = try Self.required(key) }
     let session = Session(access.settings, applicationName: "tsdb erase")
     do {
       try await session.connect()
@@ -74,6 +70,14 @@ public struct Erase: Sendable {
       unsearched: outcome.unsearched, isLogged: outcome.isLogged, record: outcome.record,
       keyId: isDryRun ? nil : key?.id,
       backups: Self.backups(kept: configuration.backupRetention, from: .now))
+  }
+
+  /// - Throws: ``MaintenanceError`` of kind `invalidInput` where there is no key.
+  public static func required(_ key: ErasureKey?) throws(MaintenanceError) -> ErasureKey {
+    if let key { return key }
+    throw MaintenanceError(
+      .invalidInput, "a key is missing for the record of the erasure", detail: "Nothing was changed.",
+      hint: "set TSDB_ERASURE_KEY, or pass --key-file FILE; openssl rand -hex 32 makes one")
   }
 
   private func attempt(_ run: EraseRun, on session: Session, times: Int) async throws -> EraseRun.Outcome {

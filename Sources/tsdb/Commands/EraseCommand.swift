@@ -57,7 +57,7 @@ struct EraseCommand: AsyncParsableCommand {
   func run() async throws {
     let invocation = Invocation(global)
     let address = try ErasedAddress(try email ?? ErasureInput.text(of: emailFile ?? "-"))
-    let key = isDryRun ? nil : try readKey()
+    let key = isDryRun ? nil : try Erase.required(try readKey())
     let access = try await invocation.access(patience.apply)
     let preview = try await Erase(address, key: nil, isDryRun: true).run(access)
     guard !isDryRun else {

@@ -79,15 +79,22 @@ struct ScratchProjects: Sendable {
     return Project(root: template, configuration: configuration)
   }
 
-  /// The names of the copies.
-  private func copy(_ paths: [String], of project: Project, as name: String) throws -> [String] {
+  /// Copies what SQL files say, since a link would let the scratch project's defects reach the project's own files.
+  ///
+  /// - Returns: the names of the copies.
+  private func copy(_ directories: [String], of project: Project, as name: String) throws -> [String] {
     let files = FileManager.default
-    try files.createDirectory(atPath: template, withIntermediateDirectories: true)
     var names: [String] = []
-    for path in paths where files.fileExists(atPath: project.path(path)) {
-      let copy = names.isEmpty ? name : "\(name)-\(names.count + 1)"
-      try files.copyItem(atPath: project.path(path), toPath: "\(template)/\(copy)")
-      names.append(copy)
+    for directory in directories where files.fileExists(atPath: project.path(directory)) {
+      let copy = "\(template)/\(names.isEmpty ? name : "\(name)-\(names.count + 1)")"
+      try files.createDirectory(atPath: copy, withIntermediateDirectories: true)
+      for path in try SQLFiles.paths(below: directory, root: project.root) {
+        let target = copy + "/" + path.dropFirst(directory.count)
+        let parent = target[..<(target.lastIndex(of: "/") ?? target.endIndex)]
+        try files.createDirectory(atPath: String(parent), withIntermediateDirectories: true)
+        try Data(try SQLFiles.read(path, root: project.root)).write(to: URL(filePath: target))
+      }
+      names.append(String(copy.dropFirst(template.count + 1)))
     }
     return names
   }

@@ -106,7 +106,7 @@ import Timekeeping
           #expect(try await context.work.run { $0.announcedProcessID } != pid)
           return JobResult(.ok, reason: first == second ? first : "\(first), then \(second)")
         })
-      #expect(result.reason == "pg_catalog 200ms")
+      #expect(result.reason == "pg_catalog, pg_temp 200ms")
       #expect(try await database.value("select outcome from tsdb.job_runs") == "ok")
     }
   }

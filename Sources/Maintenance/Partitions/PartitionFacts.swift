@@ -49,6 +49,8 @@ public struct PartitionFacts: Sendable, Equatable {
   /// Without the default partition.
   public var partitions: [Partition]
   public var defaultPartition: CataloguedRelation?
+  /// With which the rows of the default partition are read and moved.
+  var rights = OwnerRights.session
   var retired: [Retired] = []
   /// Foreign keys of other tables that refer to rows of this one.
   var isReferenced = false
@@ -73,6 +75,9 @@ extension PartitionFacts {
       try facts.readPartitions(on: connection)
       try facts.readRetired(on: connection)
       try facts.readNames(rule, now: now, on: connection)
+      if let fallback = facts.defaultPartition {
+        facts.rights = try OwnerRights.of(fallback.oid, on: connection)
+      }
       return facts
     }
   }

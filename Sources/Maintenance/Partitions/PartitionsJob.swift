@@ -131,11 +131,11 @@ struct PartitionsRun {
     try await each(fallback.display) { run in
       let column = Quoting.identifier(facts.column)
       let outcome = try await run.perform(fallback.display) { connection in
-        try connection.query(
+        try facts.rights.read(
           """
           select count(*), to_char(min(\(column)), 'YYYY-MM-DD'), to_char(max(\(column)), 'YYYY-MM-DD')
           from only \(fallback.quoted)
-          """
+          """, columns: "count bigint, first text, last text", on: connection
         ).rows()[0]
       }
       guard case .done(let row) = outcome else {

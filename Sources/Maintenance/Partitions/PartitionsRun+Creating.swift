@@ -22,8 +22,11 @@ extension PartitionsRun {
           hint: "create partitions before their time begins; see ahead"))
     }
     let steps = PartitionCreationSteps(creation: creation, facts: facts, movesFirst: waiting > 0)
+    let work = context.work
     let outcome = try await perform(name) { connection in
-      try connection.inTransaction { try steps.run(on: $0) }
+      if facts.rights.owner != nil { work.renewSettings() }
+      try facts.rights.prepare(on: connection)
+      return try connection.inTransaction { try steps.run(on: $0) }
     }
     switch outcome {
     case .done(let moved):
@@ -45,7 +48,10 @@ extension PartitionsRun {
     guard let fallback = facts.defaultPartition else { return 0 }
     let condition = PartitionCreationSteps.condition(creation, facts)
     let outcome = try await perform(name) { connection in
-      try connection.query("select count(*) from only \(fallback.quoted) where \(condition)").integer(0, 0)
+      try facts.rights.read(
+        "select count(*) from only \(fallback.quoted) where \(condition)", columns: "count bigint",
+        on: connection
+      ).integer(0, 0)
     }
     // Read or not, the rows are moved; the count only decides which lock is taken first.
     guard case .done(let count) = outcome else { return 1 }
@@ -70,6 +76,7 @@ struct PartitionCreationSteps: Sendable {
 
   /// - Returns: how many rows were moved.
   func run(on connection: borrowing Connection) throws -> Int64 {
+    if facts.rights.owner != nil { try connection.execute("set local track_counts = on") }
     let template = try PartitionTemplate(facts, on: connection)
     for statement in template.statements(creation, facts) { try connection.execute(statement) }
     var moved: Int64 = 0
@@ -85,6 +92,7 @@ struct PartitionCreationSteps: Sendable {
       if !movesFirst { moved = try move(from: fallback, template, on: connection) }
     }
     try connection.execute(attachment)
+    try facts.rights.settle(on: connection)
     return moved
   }
 
@@ -103,7 +111,9 @@ struct PartitionCreationSteps: Sendable {
     // Where nothing has to be prepared for the move, the move itself is the quickest look: it reads only once.
     if facts.isReferenced || !template.deleteTriggers.isEmpty {
       let search = "select exists (select from only \(fallback.quoted) where \(condition))"
-      guard try connection.query(search).isTrue(0, 0) else { return 0 }
+      guard try facts.rights.query(search, columns: "found boolean", on: connection).isTrue(0, 0) else {
+        return 0
+      }
     }
     guard !facts.isReferenced else {
       throw MaintenanceError(.failed, "rows of the default partition are referenced by foreign keys")
@@ -113,12 +123,14 @@ struct PartitionCreationSteps: Sendable {
       try connection.execute(
         "alter table only \(fallback.quoted) disable trigger \(Quoting.identifier(trigger.name))")
     }
-    let result = try connection.execute(
+    let result = try facts.rights.query(
       """
-      with moved as (delete from only \(fallback.quoted) where \(condition) returning \(columns))
-      insert into \(Quoting.identifier(facts.table.schema, creation.name)) (\(columns)) select \(columns) from moved
-      """)
-    let count = result.commandTag.split(separator: " ").last.flatMap { Int64($0) } ?? 0
+      with moved as (delete from only \(fallback.quoted) where \(condition) returning \(columns)), placed as (
+        insert into \(Quoting.identifier(facts.table.schema, creation.name)) (\(columns)) select \(columns) from moved
+        returning 1)
+      select count(*) from placed
+      """, columns: "count bigint", on: connection)
+    let count = Int64(result.integer(0, 0) ?? 0)
     for trigger in template.deleteTriggers {
       let state = trigger.state == "A" ? "enable always" : "enable"
       try connection.execute(

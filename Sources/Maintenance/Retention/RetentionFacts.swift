@@ -48,6 +48,8 @@ struct RetentionFacts: Sendable, Equatable {
   var missingRights: [String] = []
   /// Row-level security applies to the role.
   var hidesRows = false
+  /// With which the rows are read and deleted.
+  var rights = OwnerRights.session
   /// The planner's count; -1 where it is unknown.
   var rows: Double = -1
   /// The stored bytes of a row `t`, in SQL.
@@ -83,6 +85,7 @@ extension RetentionFacts {
     facts.missingRights = ["select", "delete", "update"].enumerated()
       .filter { !result.isTrue(0, 5 + $0.offset) }.map(\.element)
     facts.hidesRows = result.isTrue(0, 8)
+    facts.rights = try OwnerRights.of(facts.oid, on: connection)
     facts.width = try width(of: facts.oid, on: connection)
     try facts.readLeaves(rule.column, on: connection)
     let children = try connection.query(unindexedChildren, ["\(oid)"])
@@ -137,12 +140,17 @@ extension RetentionFacts {
       c.relkind,
       pg_catalog.quote_ident(a.attname),
       pg_catalog.format_type(a.atttypid, null),
-      pg_catalog.has_table_privilege(c.oid, 'select'),
-      pg_catalog.has_table_privilege(c.oid, 'delete'),
-      pg_catalog.has_any_column_privilege(c.oid, 'update'),
-      pg_catalog.row_security_active(c.oid)
+      pg_catalog.has_table_privilege(r.oid, c.oid, 'select'),
+      pg_catalog.has_table_privilege(r.oid, c.oid, 'delete'),
+      pg_catalog.has_any_column_privilege(r.oid, c.oid, 'update'),
+      case when r.isowner then c.relrowsecurity and c.relforcerowsecurity and not o.rolbypassrls
+        else pg_catalog.row_security_active(c.oid) end
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    join pg_catalog.pg_roles as o on o.oid = c.relowner
+    cross join lateral (select not o.rolsuper and \(OwnerRights.isSuperuser)) as w (isowner)
+    cross join lateral (
+      select w.isowner, case when w.isowner then o.oid else current_user::pg_catalog.regrole::oid end) as r (isowner, oid)
     left join pg_catalog.pg_attribute as a
       on a.attrelid = c.oid and a.attname = $2 and a.attnum > 0 and not a.attisdropped
     where c.oid = pg_catalog.to_regclass($1)

@@ -46,8 +46,8 @@ struct RetentionPlan: Sendable, Equatable {
     guard facts.missingRights.isEmpty else {
       throw refusal(
         "no right to \(facts.missingRights.joined(separator: ", ")) on \(facts.name)",
-        hint:
-          "grant \(facts.missingRights.joined(separator: ", ")) on \(facts.name) to the role of tsdb maintain"
+        hint: "grant \(facts.missingRights.joined(separator: ", ")) on \(facts.name) to "
+          + (facts.rights.owner.map { Quoting.identifier($0.name) } ?? "the role of tsdb maintain")
       )
     }
     if let foreign = facts.leaves.first(where: \.isForeign) {
@@ -127,12 +127,17 @@ extension RetentionPlan {
     guard let condition = rule.condition, ["r", "p"].contains(facts.kind), facts.missingRights.isEmpty else {
       return
     }
-    do throws(PostgresError) {
+    do {
+      let rights = facts.rights
+      try rights.prepare(on: connection)
+      if rights.owner != nil { try connection.execute("begin read only") }
+      defer { if rights.owner != nil { _ = try? connection.execute("rollback") } }
       // By the extended protocol: one statement only, which a condition with a semicolon is not.
-      let rows = try connection.query(probe(condition, facts.name))
+      let rows = try rights.query(
+        probe(condition, facts.name), columns: "kept boolean[]", on: connection)
       _ = rows.rowCount
-    } catch {
-      guard error.origin == .server else { throw error }
+    } catch let error as PostgresError {
+      guard error.origin == .server, !error.isInsufficientPrivilege else { throw error }
       throw MaintenanceError(
         .invalidInput, "the condition of the rule for \(facts.name) cannot be used: \(error.message)",
         detail: error.detail,

@@ -52,7 +52,7 @@ extension RetentionJob {
       let before = try connection.query(
         "select pg_catalog.current_setting('search_path'), pg_catalog.current_setting('statement_timeout')"
       ).rows()[0]
-      try connection.execute("set search_path = pg_catalog; set statement_timeout = '30s'")
+      try connection.execute("set search_path = pg_catalog, pg_temp; set statement_timeout = '30s'")
       defer {
         _ = try? connection.query(
           "select pg_catalog.set_config('search_path', $1, false), pg_catalog.set_config('statement_timeout', $2, false)",
@@ -61,8 +61,6 @@ extension RetentionJob {
       }
       let plan = try RetentionPlan.make(rule, now: now, on: connection)
       preview.describe(plan)
-      try connection.execute("begin read only; \(RetentionStatements.readingSettings)")
-      defer { _ = try? connection.execute("rollback") }
       try preview.survey(plan, on: connection)
     } catch let error as MaintenanceError {
       preview.refusal = error.message

@@ -170,10 +170,11 @@ struct RetentionRun {
   private mutating func attempt(_ batch: ArraySlice<RowKey>, _ statements: RetentionStatements) async throws
     -> Bool
   {
-    let timeout = timeout
+    let (timeout, work) = (timeout, context.work)
     do {
-      let attempt = try await context.work.attempt(name) { connection in
+      let attempt = try await work.attempt(name) { connection in
         try connection.execute("set statement_timeout = \(timeout)")
+        if statements.facts.rights.owner != nil { work.renewSettings() }
         return try statements.delete(batch, on: connection)
       }
       guard case .done(let deletion) = attempt else { return false }

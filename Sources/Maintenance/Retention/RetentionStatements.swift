@@ -43,6 +43,8 @@ struct RetentionStatements: Sendable {
 
   // MARK: Reading
 
+  private var rights: OwnerRights { facts.rights }
+
   /// For one transaction: the planner has no statistics to err by, and text comes in one format.
   static let readingSettings = """
     set local datestyle = 'ISO'; set local enable_seqscan = off; set local enable_bitmapscan = off;
@@ -58,7 +60,7 @@ struct RetentionStatements: Sendable {
         t.\(column) > $1::\(moment.rawValue) or (t.tableoid, t.ctid) > ($2::oid, $3::tid))
       """ : ""
     return """
-      select t.tableoid::bigint, t.ctid, \(facts.width), t.\(column)::text
+      select t.tableoid::bigint, t.ctid, (\(facts.width))::bigint, t.\(column)::text
       from \(facts.name) as t
       where \(isOld)\(later)
       order by t.\(column), t.tableoid, t.ctid
@@ -68,9 +70,12 @@ struct RetentionStatements: Sendable {
 
   /// The next stretch by index, oldest first.
   func readKeys(after last: RowKey?, limit: Int, on connection: borrowing Connection) throws -> [RowKey] {
-    try Self.reading(on: connection) { connection in
+    try reading(on: connection) { connection in
       let parameters: [String?] = last.map { [$0.moment, "\($0.relation)", $0.place] } ?? []
-      return Self.keys(try connection.query(reading(after: last != nil, limit: limit), parameters)) {
+      let result = try rights.query(
+        reading(after: last != nil, limit: limit), parameters,
+        columns: "relation bigint, place tid, bytes bigint, moment text", on: connection)
+      return Self.keys(result) {
         facts.isPartitioned || $0 == 0 || $0 == $1 - 1
       }
     }
@@ -80,14 +85,15 @@ struct RetentionStatements: Sendable {
   func readKeys(
     of leaf: RetentionFacts.Leaf, pages: Range<Int64>, on connection: borrowing Connection
   ) throws -> [RowKey] {
-    Self.keys(
-      try connection.query(
+    try reading(on: connection, settings: nil) { connection in
+      let result = try rights.query(
         """
-        select t.tableoid::bigint, t.ctid, \(facts.width)
+        select t.tableoid::bigint, t.ctid, (\(facts.width))::bigint
         from only \(leaf.name) as t
         where t.ctid >= '(\(pages.lowerBound),0)' and t.ctid < '(\(pages.upperBound),0)' and \(isOld)
-        """)
-    ) { _, _ in false }
+        """, columns: "relation bigint, place tid, bytes bigint", on: connection)
+      return Self.keys(result) { _, _ in false }
+    }
   }
 
   /// - Parameter hasMoment: whether the moment of a row is needed, by its number and the number of rows.
@@ -106,13 +112,19 @@ struct RetentionStatements: Sendable {
     return keys
   }
 
-  private static func reading<Result>(
-    on connection: borrowing Connection, _ body: (borrowing Connection) throws -> Result
+  /// Rolled back, so that nothing of what the owner's code has set or put off is left.
+  ///
+  /// - Parameter settings: nil where one statement of the session needs no transaction.
+  private func reading<Result>(
+    on connection: borrowing Connection, settings: String? = readingSettings,
+    _ body: (borrowing Connection) throws -> Result
   ) throws -> Result {
-    try connection.execute("begin read only; \(readingSettings)")
+    guard settings != nil || rights.owner != nil else { return try body(connection) }
+    try rights.prepare(on: connection)
+    try connection.execute("begin read only; \(settings ?? "")")
     do {
       let result = try body(connection)
-      try connection.execute("commit")
+      try connection.execute("rollback")
       return result
     } catch {
       _ = try? connection.execute("rollback")
@@ -122,26 +134,33 @@ struct RetentionStatements: Sendable {
 
   /// How many rows are old, at most `limit`; stops after `time`.
   func countOld(upTo limit: Int, within time: Duration, on connection: borrowing Connection) throws -> Int64 {
-    try Self.reading(on: connection) { connection in
+    try reading(on: connection) { connection in
       try connection.execute("set local statement_timeout = \(max(1, time.wholeMilliseconds))")
       return Int64(
-        try connection.query(
-          "select count(*) from (select from \(facts.name) as t where \(isOld) limit \(limit)) as old"
+        try rights.query(
+          "select count(*) from (select from \(facts.name) as t where \(isOld) limit \(limit)) as old",
+          columns: "count bigint", on: connection
         ).integer(0, 0) ?? 0)
     }
   }
 
   /// The planner's guess of how many rows are old; costs nothing.
   func estimateOld(on connection: borrowing Connection) throws -> Int64? {
-    let plan = try connection.query("explain select from \(facts.name) as t where \(isOld)").text(0, 0)
+    let plan = try reading(on: connection, settings: nil) { connection in
+      try rights.query(
+        "explain select from \(facts.name) as t where \(isOld)", columns: "plan text", on: connection
+      ).text(0, 0)
+    }
     guard let start = plan.firstRange(of: "rows=")?.upperBound else { return nil }
     return Int64(plan[start...].prefix { $0.isNumber })
   }
 
   /// The indexes that the planner takes to find old rows.
   func plannedIndexes(on connection: borrowing Connection) throws -> Set<String> {
-    let text = try Self.reading(on: connection) { connection in
-      try connection.query("explain (format json) \(reading(after: false, limit: 1_000))").text(0, 0)
+    let text = try reading(on: connection) { connection in
+      try rights.query(
+        "explain (format json) \(reading(after: false, limit: 1_000))", columns: "plan json", on: connection
+      ).text(0, 0)
     }
     return Set(
       facts.leaves.flatMap(\.indexes).map(\.name).filter { name in
@@ -154,15 +173,17 @@ struct RetentionStatements: Sendable {
   func survey(
     upTo limit: Int, on connection: borrowing Connection
   ) throws -> (rows: Int64, bytes: Int64, oldest: String?) {
-    let result = try connection.query(
-      """
-      select count(*), coalesce(sum(old.bytes), 0)::bigint, min(old.moment)::text
-      from (
-        select \(facts.width) as bytes, t.\(column) as moment from \(facts.name) as t
-        where \(isOld) order by t.\(column) limit \(limit)
-      ) as old
-      """)
-    return (Int64(result.integer(0, 0) ?? 0), Int64(result.integer(0, 1) ?? 0), result[0, 2])
+    try reading(on: connection) { connection in
+      let result = try rights.query(
+        """
+        select count(*), coalesce(sum(old.bytes), 0)::bigint, min(old.moment)::text
+        from (
+          select \(facts.width) as bytes, t.\(column) as moment from \(facts.name) as t
+          where \(isOld) order by t.\(column) limit \(limit)
+        ) as old
+        """, columns: "rows bigint, bytes bigint, oldest text", on: connection)
+      return (Int64(result.integer(0, 0) ?? 0), Int64(result.integer(0, 1) ?? 0), result[0, 2])
+    }
   }
 
   // MARK: Deleting
@@ -189,6 +210,9 @@ struct RetentionStatements: Sendable {
   }
 
   /// Deletes those of `keys`, all of one table, that are still old and locked by nobody: one statement, one transaction.
+  ///
+  /// With an owner's rights the session's settings are afterwards what the owner's code made of them, and where it
+  /// throws a transaction may be open.
   func delete(_ keys: ArraySlice<RowKey>, on connection: borrowing Connection) throws -> Deletion {
     guard let first = keys.first, let last = keys.last else {
       return Deletion(locked: 0, deleted: 0, bytes: 0, time: .zero)
@@ -206,7 +230,9 @@ struct RetentionStatements: Sendable {
     let start = ContinuousClock.now
     // `is true` hides the condition from the planner, which would else take the index rather than so many places, and
     // read what earlier batches left dead.
-    let result = try connection.query(
+    let isOwners = rights.owner != nil
+    if isOwners { try rights.begin(on: connection) }
+    let result = try rights.query(
       """
       with locked as materialized (
         select t.ctid as place from \(facts.name) as t
@@ -218,7 +244,11 @@ struct RetentionStatements: Sendable {
         returning \(facts.width) as bytes
       )
       select (select count(*) from locked), count(*), coalesce(sum(bytes), 0)::bigint from deleted
-      """, parameters)
+      """, parameters, columns: "locked bigint, deleted bigint, bytes bigint", on: connection)
+    if isOwners {
+      try rights.settle(on: connection)
+      try connection.execute("commit")
+    }
     return Deletion(
       locked: result.integer(0, 0) ?? 0, deleted: Int64(result.integer(0, 1) ?? 0),
       bytes: Int64(result.integer(0, 2) ?? 0), time: ContinuousClock.now - start)

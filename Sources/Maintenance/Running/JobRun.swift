@@ -145,13 +145,15 @@ enum MaintenanceSession {
     return facts.isTrue(0, 2)
   }
 
+  /// - Returns: the settings that the session has now, as SQL.
   /// - Throws: ``MaintenanceError`` where a pooler stands between, or nothing can be written.
-  static func prepare(_ connection: borrowing Connection, lockTimeout: Duration) throws {
+  @discardableResult
+  static func prepare(_ connection: borrowing Connection, lockTimeout: Duration) throws -> String {
     let isLinux = try require(connection)
     var settings = [
       "set lock_timeout = \(max(1, lockTimeout.wholeMilliseconds))", "set statement_timeout = 0",
       "set idle_in_transaction_session_timeout = '60s'", "set client_min_messages = notice",
-      "set default_transaction_read_only = off", "set search_path = pg_catalog",
+      "set default_transaction_read_only = off", "set search_path = pg_catalog, pg_temp",
       // Compiling a query of a large catalogue takes longer than the query.
       "set jit = off",
       // Sooner done with several processes, but the application's statements then find no processor free.
@@ -165,6 +167,8 @@ enum MaintenanceSession {
     // While a backup or a program runs, nothing is asked here for hours.
     if connection.serverVersion >= 140_000 { settings.append("set idle_session_timeout = 0") }
     if connection.serverVersion >= 170_000 { settings.append("set transaction_timeout = 0") }
-    try connection.execute(settings.joined(separator: "; "))
+    let text = settings.joined(separator: "; ")
+    try connection.execute(text)
+    return text
   }
 }

@@ -30,8 +30,15 @@ public final class PoliteConnection: Sendable {
   private let report: JobReporter
   private let counts = Mutex(Counts())
   private let lockTimeout: Duration
-  /// The backend whose session has the settings of maintenance.
-  private let prepared = Mutex<Int?>(nil)
+  /// The session that has the settings of maintenance.
+  private struct Prepared {
+    let processID: Int
+    let settings: String
+    /// What others' code may have set stands against them.
+    var isStale = false
+  }
+
+  private let prepared = Mutex<Prepared?>(nil)
 
   init(
     settings: ConnectionSettings, watch: JobWatch, activity: String, lockTimeout: Duration,
@@ -68,10 +75,20 @@ public final class PoliteConnection: Sendable {
   /// them it would wait for locks without end, on the role's own search_path, and perhaps on another server.
   private func prepare(_ connection: borrowing Connection) throws {
     let processID = connection.announcedProcessID
-    guard prepared.withLock({ $0 != processID }) else { return }
-    try MaintenanceSession.prepare(connection, lockTimeout: lockTimeout)
-    prepared.withLock { $0 = processID }
+    let known = prepared.withLock { $0?.processID == processID ? $0 : nil }
+    if let known {
+      guard known.isStale else { return }
+      try connection.execute("reset all; \(known.settings)")
+      prepared.withLock { $0?.isStale = false }
+    } else {
+      let settings = try MaintenanceSession.prepare(connection, lockTimeout: lockTimeout)
+      prepared.withLock { $0 = Prepared(processID: processID, settings: settings) }
+    }
   }
+
+  /// Has the session get its settings anew before the next piece of work: for one in which code of others runs and
+  /// what it sets is committed.
+  func renewSettings() { prepared.withLock { $0?.isStale = true } }
 
   /// Runs `body` once, watched; it may begin and commit transactions.
   ///

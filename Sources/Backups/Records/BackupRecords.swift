@@ -87,6 +87,7 @@ public struct BackupRecords: Sendable {
       ).isTrue(0, 0) {
         return .skipped("there is no schema \"\(schema)\"; \"tsdb migrate up\" makes it")
       }
+      try RecordsOwner.require(schema: schema, table: "backups", on: connection)
       try connection.execute("set lock_timeout = '3s'; set statement_timeout = '10s'")
       return try body(connection)
     } catch {

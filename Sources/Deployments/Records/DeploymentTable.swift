@@ -19,9 +19,11 @@ public struct DeploymentTable: Sendable {
   /// Makes the schema and the table where they are missing, and puts the record in its row's place.
   ///
   /// - Parameter detail: the record, as JSON.
+  /// - Throws: also where the schema or the table belongs to a role that is not to be trusted.
   public func write(
     _ record: DeploymentRecord, detail: String, on connection: borrowing Connection
   ) throws(PostgresError) {
+    try RecordsOwner.require(schema: schema, table: "deployments", on: connection)
     if try !exists(on: connection) {
       let hasSchema = try connection.query(
         "select pg_catalog.to_regnamespace($1) is not null", [Quoting.identifier(schema)]

@@ -45,10 +45,13 @@ enum TableSight: Sendable, Equatable {
   }
 
   /// Of a table of the history.
+  ///
+  /// - Throws: also where it belongs to a role that is not to be trusted.
   static func look(
     history table: String, for context: HealthContext, on connection: borrowing Connection
   ) throws(PostgresError) -> TableSight {
-    try look(HealthRelation("\(context.schema).\(table)"), for: context, on: connection)
+    try RecordsOwner.require(schema: context.schema, table: table, on: connection)
+    return try look(HealthRelation("\(context.schema).\(table)"), for: context, on: connection)
   }
 }
 

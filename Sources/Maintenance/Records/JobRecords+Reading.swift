@@ -35,8 +35,11 @@ extension JobRecords {
     _ connection: borrowing Connection, _ body: (borrowing Connection) throws(PostgresError) -> Result
   ) throws(PostgresError) -> Result {
     let isNested = connection.isInTransaction
-    try connection.execute((isNested ? "" : "begin; ") + "set local search_path = pg_catalog")
-    do {
+    let owners = try connection.execute(
+      (isNested ? "" : "begin; ") + "set local search_path = pg_catalog, pg_temp; "
+        + RecordsOwner.query(schema: table.schema, table: "job_runs"))
+    do throws(PostgresError) {
+      if let refusal = RecordsOwner.refusal(owners, schema: table.schema, table: "job_runs") { throw refusal }
       let result = try body(connection)
       if !isNested { try connection.execute("commit") }
       return result

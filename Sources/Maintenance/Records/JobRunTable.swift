@@ -18,9 +18,11 @@ public struct JobRunTable: Sendable {
   /// Makes the schema and the table where they are missing.
   ///
   /// Asked first: CREATE … IF NOT EXISTS wants the right to create even where there is nothing to do.
-  /// - Throws: ``MaintenanceError`` with the GRANT that is needed, and where no job could run on this session: behind a
+  /// - Throws: ``MaintenanceError`` for a table or a schema of a role that is not to be trusted, with the GRANT that is
+  ///   needed, and where no job could run on this session: behind a
   ///   pooler, on a standby. Nothing is made then.
   public func install(on connection: borrowing Connection) throws {
+    try requireOwner(on: connection)
     if try exists(on: connection) { return }
     _ = try MaintenanceSession.require(connection)
     do {
@@ -40,6 +42,17 @@ public struct JobRunTable: Sendable {
         hint: "grant create on database \(Quoting.identifier(role.text(0, 1))) to "
           + "\(Quoting.identifier(role.text(0, 0))), or on the schema \"\(schema)\" where it exists",
         sqlState: error.sqlState)
+    }
+  }
+
+  /// - Throws: ``MaintenanceError`` where the table or its schema belongs to a role that is not to be trusted.
+  func requireOwner(on connection: borrowing Connection) throws {
+    do {
+      try RecordsOwner.require(schema: schema, table: "job_runs", on: connection)
+    } catch {
+      guard error.sqlState == "55000" else { throw error }
+      throw MaintenanceError(
+        .failed, error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
     }
   }
 

@@ -54,7 +54,11 @@ public struct JobRun: Sendable {
   }
 
   private func run(_ body: some JobBody, _ watch: JobWatch, _ work: PoliteConnection) async throws -> End {
-    let serverVersion = try await work.run { $0.serverVersion }
+    let table = records.table
+    let serverVersion = try await work.run { connection in
+      try table.requireOwner(on: connection)
+      return connection.serverVersion
+    }
     let lock = JobLock(schema: records.table.schema, job: job.name)
     let (records, job, slot) = (records, job, slot)
     if let time = try await watch.tryLock(lock) {

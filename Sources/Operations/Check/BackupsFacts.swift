@@ -51,6 +51,7 @@ extension BackupsCheck.Facts {
           set local search_path = pg_catalog
           """)
         defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
+        try RecordsOwner.require(schema: schema, table: "backups", on: connection)
         let sight = try connection.query(
           """
           select current_user, has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')

@@ -21,12 +21,13 @@ public struct HealthRun: Sendable {
 
   /// Runs the checks one after another on one connection; one that fails is `unknown`, and the others go on.
   ///
-  /// Each reads in a read-only transaction with `statement_timeout` 5 s and `lock_timeout` 200 ms.
+  /// Each reads in a read-only transaction with `statement_timeout` 5 s and `lock_timeout` 200 ms, and gives way to
+  /// whoever waits behind it; after three times it is `unknown`.
   /// - Throws: `PostgresError` when no connection can be had.
   public func run() async throws -> HealthReport {
     let session = Session(settings, applicationName: "tsdb check")
     do {
-      let report = try await run(on: session)
+      let report = try await ReadWatch.with(settings) { try await run(on: session, $0) }
       await session.close()
       return report
     } catch {
@@ -35,7 +36,7 @@ public struct HealthRun: Sendable {
     }
   }
 
-  private func run(on session: Session) async throws -> HealthReport {
+  private func run(on session: Session, _ watch: ReadWatch) async throws -> HealthReport {
     let given = context
     let context = try await session.run { connection in try Self.identify(given, on: connection) }
     let deadline = ContinuousClock.now + limit
@@ -49,7 +50,7 @@ public struct HealthRun: Sendable {
             "not looked at: the checks before took longer than \(limit.spanText)"))
         continue
       }
-      findings.append(await Self.run(check, context, on: session))
+      findings.append(await Self.run(check, context, on: session, watch))
     }
     return HealthReport(
       findings: findings, database: context.database, serverVersion: context.serverVersion, time: context.now)
@@ -69,14 +70,22 @@ public struct HealthRun: Sendable {
   }
 
   private static func run(
-    _ check: any HealthCheck.Type, _ context: HealthContext, on session: Session
+    _ check: any HealthCheck.Type, _ context: HealthContext, on session: Session, _ watch: ReadWatch
   ) async -> HealthFinding {
     do {
-      return try await session.run { connection in
+      let reading = try await watch.read(on: session) { connection in
         // In one transaction, so that it also holds behind a pooler, and nothing stays set.
         try connection.execute(begin)
         defer { if !connection.isBroken { _ = try? connection.execute("rollback") } }
         return try check.run(context, on: connection)
+      }
+      switch reading {
+      case .done(let finding): return finding
+      case .yielded(let waiter):
+        return HealthFinding(
+          check.description.name, .unknown,
+          "could not look: gave way to session \(waiter), which waited behind it",
+          remedy: "look again when nobody changes tables")
       }
     } catch {
       return failure(check.description, error, context)

@@ -26,13 +26,25 @@ public struct RetentionPreview: Sendable, Equatable, Encodable {
   public var hint: String?
   /// What else is worth knowing.
   public var notes: [String] = []
+
+  public init(table: String, column: String, locks: String, notes: [String] = []) {
+    self.table = table
+    self.column = column
+    self.locks = locks
+    self.notes = notes
+  }
+
+  /// The locks of a batch of a rule.
+  public static func locks(of rule: RetentionRule) -> String {
+    "ROW EXCLUSIVE, and the rows of one batch for about \(rule.batchTime.spanText)"
+  }
 }
 
 extension RetentionJob {
   /// What a run at `now` would do. Reads only, and no longer than half a minute for each rule; the connection must not
   /// be in a transaction.
   ///
-  /// - Throws: `PostgresError` when the connection is lost. What a rule is refused for is in its preview.
+  /// - Throws: `PostgresError` when the connection is lost or a statement cancelled. What a rule is refused for is in its preview.
   public func preview(on connection: borrowing Connection, now: UTCTime) throws -> [RetentionPreview] {
     var previews: [RetentionPreview] = []
     for rule in rules {
@@ -46,7 +58,7 @@ extension RetentionJob {
   ) throws -> RetentionPreview {
     var preview = RetentionPreview(
       table: rule.table, column: rule.column,
-      locks: "ROW EXCLUSIVE, and the rows of one batch for about \(rule.batchTime.spanText)")
+      locks: RetentionPreview.locks(of: rule))
     let started = ContinuousClock.now
     do {
       let before = try connection.query(
@@ -67,7 +79,9 @@ extension RetentionJob {
       preview.hint = error.hint
       if let detail = error.detail { preview.notes.append(detail) }
     } catch let error as PostgresError where error.origin == .server {
-      if error.isCancellation, ContinuousClock.now - started >= .seconds(29) {
+      if error.isCancellation {
+        // By a request, for somebody waits behind it.
+        guard ContinuousClock.now - started >= .seconds(29) else { throw error }
         preview.notes.append("counting the rows takes longer than half a minute and was given up")
       } else {
         preview.refusal = error.message

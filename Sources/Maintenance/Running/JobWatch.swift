@@ -28,7 +28,12 @@ final class JobWatch: Sendable {
   /// Half of what is promised, for a cancelled statement takes its time to end, too.
   static let interval = Duration.milliseconds(40)
 
-  init(settings: ConnectionSettings) {
+  /// Whether a lost connection is a lost lock.
+  private let isLocking: Bool
+
+  /// - Parameter isLocking: false for one that only looks, and connects when there is first something to look at.
+  init(settings: ConnectionSettings, isLocking: Bool = true) {
+    self.isLocking = isLocking
     session = Session(settings, applicationName: "tsdb watch")
   }
 
@@ -72,7 +77,7 @@ final class JobWatch: Sendable {
         }
         continue
       }
-      guard current != nil || sinceLook >= Self.idleInterval else { continue }
+      guard current != nil || (isLocking && sinceLook >= Self.idleInterval) else { continue }
       lastLook = .now
       await look(behind: current)
       cost = .now - lastLook
@@ -107,7 +112,7 @@ final class JobWatch: Sendable {
         let result = try connection.query(Self.waiters, ["\(current?.processID ?? -1)"])
         return (result.integer(0, 0), result.integer(0, 1))
       }
-      guard holder == state.withLock({ $0.lockHolder }) else {
+      guard !isLocking || holder == state.withLock({ $0.lockHolder }) else {
         // The session has connected anew by itself, and the new connection holds no lock.
         throw PostgresError(
           origin: .connectionLost, message: "the connection that held the job's lock is lost")
@@ -115,6 +120,7 @@ final class JobWatch: Sendable {
       guard let waiter, let current else { return }
       state.withLock { cancel(current, in: &$0, for: waiter) }
     } catch let error as PostgresError where error.origin == .connectionLost || error.origin == .connecting {
+      guard isLocking else { return }
       state.withLock { state in
         state.loss = error
         state.current?.canceller.requestCancellation()

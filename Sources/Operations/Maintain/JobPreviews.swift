@@ -83,7 +83,20 @@ struct JobPreviews: Sendable {
     let newest = try await session.run { try backups.newestVerified(on: $0) }
     let refusals = rules.map { BackedRetentionJob.refusal(of: $0, newest: newest, now: now) }
     let allowed = zip(rules, refusals).filter { $1 == nil }.map(\.0)
-    var previews = try await session.run { [now] in try RetentionJob(allowed).preview(on: $0, now: now) }[...]
+    var previews = try await ReadWatch.with(access.settings) { [session, now] watch in
+      var previews: [RetentionPreview] = []
+      for rule in allowed {
+        switch try await watch.read(on: session, { try RetentionJob([rule]).preview(on: $0, now: now) }) {
+        case .done(let preview): previews += preview
+        case .yielded(let waiter):
+          previews.append(
+            RetentionPreview(
+              table: rule.table, column: rule.column, locks: RetentionPreview.locks(of: rule),
+              notes: ["not counted: gave way to session \(waiter), which waited behind it"]))
+        }
+      }
+      return previews
+    }[...]
     return JobPreview(
       steps: zip(rules, refusals).compactMap { rule, refusal in
         if let refusal { return PlannedStep(rule.table, "refuse", detail: refusal) }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -21,15 +22,19 @@ extension Faults {
 }
 
 /// `deploy` of the application to a database that has a table already.
-struct Deployed: FaultSubject {
+final class Deployed: FaultSubject {
   static let command = ["deploy"]
   static let sessionNames = ["tsdb ", "pg_dump"]
   static let hasManyBackends = true
 
   let target: FaultTarget
+  /// The disturbed run's, and whether it had come to its end: then the next one is another deployment.
+  private let disturbed = Mutex<(duration: Duration, isDeployed: Bool)>((.zero, false))
   var cluster: PostgresCluster { target.base.cluster }
   var database: String { target.base.name }
   var project: TemporaryDirectory { target.project }
+
+  init(target: FaultTarget) { self.target = target }
 
   static func prepare(on cluster: PostgresCluster) async throws -> Deployed {
     let target = FaultTarget(
@@ -85,6 +90,7 @@ struct Deployed: FaultSubject {
     if let record = records.first, !allowed.contains(record.state) {
       throw FaultFinding("the record says \(record.state) after \(disturbed)")
     }
+    self.disturbed.withLock { $0 = (disturbed.duration, records.first?.state == "deployed") }
     let database = target.fresh()
     try await expectMine(database)
     // Each file whole: what the history has is there, and nothing else.
@@ -98,26 +104,24 @@ struct Deployed: FaultSubject {
 
   func checkFinished(_ repetitions: [ToolRun.Result]) async throws {
     let records = try records()
-    guard records.count == 1, let record = records.first, record.state == "deployed" else {
-      throw FaultFinding("the records: \(records)")
-    }
-    let open = record.steps.filter { $0.outcome != "done" && $0.outcome != "skipped" }
-    guard open.isEmpty, record.steps.count == 10 else { throw FaultFinding("steps: \(record.steps)") }
-    guard let backup = record.backup, backup.is_proven else {
-      throw FaultFinding("no proven backup: \(record)")
-    }
+    let (duration, isDeployed) = disturbed.withLock { $0 }
+    // An undisturbed run is its own repetition.
+    let count = isDeployed && repetitions.first?.duration != duration ? 2 : 1
+    guard records.count == count else { throw FaultFinding("\(records.count) records: \(records)") }
+    for record in records { try expectWhole(record) }
     let backups = ((try? FileManager.default.contentsOfDirectory(atPath: project.path("backups"))) ?? [])
       .filter { !$0.hasPrefix(".") }
-    guard backups == [backup.id] else { throw FaultFinding("the backups: \(backups)") }
-    let own = try FileManager.default.contentsOfDirectory(
-      atPath: project.path(".tsdb/deployments/\(record.id)"))
-    guard own == ["record.json"] else { throw FaultFinding("in the deployment's directory: \(own)") }
+    guard backups.sorted() == records.compactMap(\.backup?.id).sorted() else {
+      throw FaultFinding("the backups: \(backups)")
+    }
     guard ThrowawayServers(in: project).names.isEmpty else {
       throw FaultFinding("of proofs: \(ThrowawayServers(in: project).names)")
     }
     let database = target.fresh()
     try await expectMine(database)
-    try await database.expect("deployed", "select state from tsdb.deployments", "the table of deployments")
+    try await database.expect(
+      "deployed|\(count)", "select state, count(*) from tsdb.deployments group by state",
+      "the table of deployments")
     try await database.expect(
       "5|0", "select count(*), count(*) filter (where state <> 'applied') from tsdb.migrations", "history")
     try await database.expect(
@@ -129,6 +133,20 @@ struct Deployed: FaultSubject {
       """, "rows")
     try await database.expectNothingLeftBehind()
     try await expectDone(["migrate", "verify"], in: project, url: url)
+  }
+
+  private func expectWhole(_ record: Record) throws {
+    guard record.state == "deployed" else { throw FaultFinding("the record: \(record)") }
+    let open = record.steps.filter { $0.outcome != "done" && $0.outcome != "skipped" }
+    guard open.isEmpty, record.steps.count == 10 else { throw FaultFinding("steps: \(record.steps)") }
+    guard let backup = record.backup, backup.is_proven else {
+      throw FaultFinding("no proven backup: \(record)")
+    }
+    let directory = project.path(".tsdb/deployments/\(record.id)")
+    let files = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    guard files == ["record.json"] || files == ["record.json", "report.html"] else {
+      throw FaultFinding("in the deployment's directory: \(files)")
+    }
   }
 
   private func expectMine(_ database: TestDatabase) async throws {

@@ -252,7 +252,15 @@ struct DeployRun {
       .warning(
         "the step \"\(step.rawValue)\" failed; going back to the backup \(record.backup?.id ?? "")",
         detail: nil, hint: nil))
-    record = try await rollback(record)
+    do {
+      record = try await rollback(record)
+    } catch let obstacle {
+      // Whatever it has done stands in its own record.
+      record =
+        (try? store.records(of: record.database, systemIdentifier: record.systemIdentifier))?
+        .first { $0.id == record.id } ?? record
+      return result(Self.notBack(after: error, StepFailure(obstacle)))
+    }
     return result(
       DeploymentError(
         .failed, error.message,
@@ -260,6 +268,14 @@ struct DeployRun {
           error.detail, "It was rolled back by itself: the database is what it was before the deployment.",
         ].compactMap { $0 }.joined(separator: "\n"),
         hint: record.rollback?.keptDatabase.map { "the failed database is kept as \"\($0)\", for a look" }))
+  }
+
+  private static func notBack(after error: DeploymentError, _ obstacle: StepFailure) -> DeploymentError {
+    DeploymentError(
+      obstacle.kind == .invalidInput ? .failed : obstacle.kind, error.message,
+      detail: [error.detail, "Going back did not come to its end: \(obstacle.message).", obstacle.detail]
+        .compactMap { $0 }.joined(separator: "\n"),
+      hint: obstacle.hint ?? "to go back: tsdb rollback")
   }
 
   /// What failed, in what state the database is, and what to type next.

@@ -173,7 +173,7 @@ public struct DeploymentStore: Sendable {
     return names.sorted()
   }
 
-  /// Takes away what a killed run has left of a record that it was writing; nobody else writes under the lock.
+  /// Takes away what a killed run has left of a file that it was writing; nobody else writes under the lock.
   private func removeLeftovers() {
     for name in (try? names()) ?? [] {
       let directory = root.appending(name)
@@ -183,7 +183,7 @@ public struct DeploymentStore: Sendable {
         let file = withUnsafePointer(to: &entry.pointee.d_name) {
           $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
         }
-        if file.hasPrefix(".\(Self.recordName).") { unlink(directory.appending(file).string) }
+        if file.hasPrefix("."), file.contains(".tsdb-") { unlink(directory.appending(file).string) }
       }
     }
   }

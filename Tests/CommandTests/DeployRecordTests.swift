@@ -30,6 +30,21 @@ import Testing
     }
   }
 
+  @Test func `that has applied nothing does not go back by itself, for writes would be lost`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy --skip prove --because quick").expect(0)
+      try project.write("six.sql", "-- tsdb: requires five\nselect 1/0;")
+      let failed = try await project.tsdb("deploy --auto-rollback --skip prove --because quick")
+      failed.expect(
+        1, "failed at the step \"migrate\"", "nothing to go back from",
+        "Of this deployment no migration is applied.")
+      #expect(try project.deployments().last?.state == "failed")
+      #expect(
+        try await database.cluster.value(
+          "select count(*) from pg_database where datname like '\(database.name)%'") == "1")
+    }
+  }
+
   @Test func `is told as JSON, line by line, with the result last`() async throws {
     try await withProject(deployedFiles) { project, database in
       let result = try await project.tsdb("deploy --json")

@@ -79,7 +79,7 @@ struct DeployOpening: Sendable {
   // MARK: - Other machines
 
   /// A deployment of this database that is under way and whose record is elsewhere.
-  private func foreign(known: Set<String>) async throws -> DeploymentRecord? {
+  func foreign(known: Set<String>) async throws -> DeploymentRecord? {
     let table = DeploymentTable(schema: access.project.configuration.historySchema)
     let session = Session(access.settings, applicationName: "tsdb deploy")
     do {
@@ -115,7 +115,7 @@ struct DeployOpening: Sendable {
     }
   }
 
-  private func refusal(_ record: DeploymentRecord) -> DeploymentError {
+  func refusal(_ record: DeploymentRecord) -> DeploymentError {
     let state =
       switch record.state {
       case .failed: "has failed"

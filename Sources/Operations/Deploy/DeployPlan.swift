@@ -59,6 +59,10 @@ public struct DeployPlan: Sendable {
     case .refuse(let record):
       refusal = "the way back from the deployment \(record.id) has to be finished first: tsdb rollback"
     }
+    let opening = DeployOpening(deploy: deploy, access: access, store: store, facts: facts) { _ in }
+    if let foreign = try await opening.foreign(known: Set(records.map(\.id))) {
+      if deploy.takesOver { resumed = foreign } else { refusal = opening.refusal(foreign).message }
+    }
     let left = DeploymentStep.allCases.filter { isLeft($0, resumed) }
     let findings = try await DeployPreflight(deploy: deploy, access: access, steps: Set(left)).run()
     let views = try await Self.views(access)

@@ -2,7 +2,6 @@ import Checklists
 import Deployments
 import Postgres
 import Synchronization
-import SystemPackage
 import Timekeeping
 
 /// One deployment, step by step.
@@ -154,7 +153,7 @@ struct DeployRun {
     }
     let findings = try await DeployPreflight(deploy: deploy, access: access, steps: Set(left)).run()
     hasPending = !findings.pending.isEmpty
-    if record.step(.migrate) == nil {
+    if record.step(.migrate) == nil, record.backup == nil {
       record.headBefore = try await DeploymentFacts.read(access).migrationHead
     }
     let pending =
@@ -186,181 +185,10 @@ struct DeployRun {
     await publish()
   }
 
-  private func publish() async {
+  func publish() async {
     await store.publish(record, access) { [report, warnings] message, detail, hint in
       if warnings.isNew(message) { report(.warning(message, detail: detail, hint: hint)) }
     }
-  }
-
-  // MARK: - Ends
-
-  private func warnOfNoWayBack() {
-    guard record.backup == nil, !record.hasChangedDatabase else { return }
-    report(
-      .warning(
-        "this deployment has no way back: it has no backup of its own", detail: nil,
-        hint: "interrupt it now if that was not meant"))
-  }
-
-  private func interrupted(_ step: DeploymentStep) -> DeploymentError {
-    let state =
-      record.hasChangedDatabase
-      ? "Whatever had begun is whole or undone." : "Nothing of it has reached the database."
-    return DeploymentError(
-      .interrupted, "interrupted at the step \"\(step.rawValue)\"",
-      detail: "The deployment \(record.id) is kept. \(state)",
-      hint: "type the same command again to continue"
-        + (record.hasChangedDatabase && record.backup != nil ? ", or go back: tsdb rollback" : ""))
-  }
-
-  private mutating func finish() async throws -> Deploy.Result {
-    record.state = .deployed
-    record.ended = now
-    if let head = try? await DeploymentFacts.read(access).migrationHead { record.headAfter = head }
-    try await keep()
-    await writePage()
-    return result(nil)
-  }
-
-  /// The deployment is over; a page that cannot be written is no failure of it.
-  private mutating func writePage() async {
-    guard let write = deploy.writeReport else { return }
-    let path = store.directory(of: record).appending("report.html")
-    do {
-      try await write(path)
-      reportPath = path.string
-    } catch {
-      let failure = StepFailure(error)
-      report(
-        .warning(
-          "the page was not written: \(redaction.clean(failure.message))", detail: failure.detail,
-          hint: failure.hint ?? "tsdb report --html FILE"))
-    }
-  }
-
-  private mutating func failed(_ step: DeploymentStep, _ failure: StepFailure) async throws -> Deploy.Result {
-    let state = await DeployState.read(record, access)
-    record.headAfter = state.head ?? record.headAfter
-    record.ended = now
-    try store.save(record)
-    if record.hasChangedDatabase { await publish() }
-    let error = explained(failure, at: step, state)
-    guard let rollback = deploy.rollback, failure.kind == .failed, record.backup != nil,
-      step >= .migrate, step <= .smoke
-    else { return result(error) }
-    report(
-      .warning(
-        "the step \"\(step.rawValue)\" failed; going back to the backup \(record.backup?.id ?? "")",
-        detail: nil, hint: nil))
-    do {
-      record = try await rollback(record)
-    } catch let obstacle {
-      // Whatever it has done stands in its own record.
-      record =
-        (try? store.records(of: record.database, systemIdentifier: record.systemIdentifier))?
-        .first { $0.id == record.id } ?? record
-      return result(Self.notBack(after: error, StepFailure(obstacle)))
-    }
-    return result(
-      DeploymentError(
-        .failed, error.message,
-        detail: [
-          error.detail, "It was rolled back by itself: the database is what it was before the deployment.",
-        ].compactMap { $0 }.joined(separator: "\n"),
-        hint: record.rollback?.keptDatabase.map { "the failed database is kept as \"\($0)\", for a look" }))
-  }
-
-  private static func notBack(after error: DeploymentError, _ obstacle: StepFailure) -> DeploymentError {
-    DeploymentError(
-      obstacle.kind == .invalidInput ? .failed : obstacle.kind, error.message,
-      detail: [error.detail, "Going back did not come to its end: \(obstacle.message).", obstacle.detail]
-        .compactMap { $0 }.joined(separator: "\n"),
-      hint: obstacle.hint ?? "to go back: tsdb rollback")
-  }
-
-  /// What failed, in what state the database is, and what to type next.
-  private func explained(
-    _ failure: StepFailure, at step: DeploymentStep, _ state: DeployState
-  ) -> DeploymentError {
-    let facts = failure.detail.map { detail in
-      RowText.withoutValues(detail, sqlState: failure.sqlState).split(
-        separator: "\n", omittingEmptySubsequences: false
-      ).map { redaction.clean(String($0)) }
-        .joined(separator: "\n")
-    }
-    let isFree = failure.kind == .tryAgain
-    var hints = [failure.hint.map { redaction.clean($0) }].compactMap { $0 }
-    hints.append(
-      isFree
-        ? "type the same command again to continue" : "once mended, the same command continues at this step")
-    if record.hasChangedDatabase, record.backup != nil { hints.append("to go back: tsdb rollback") }
-    return DeploymentError(
-      isFree ? .tryAgain : .failed,
-      "deployment \(record.id) failed at the step \"\(step.rawValue)\": \(redaction.clean(failure.message))",
-      detail: [facts, state.text(record)].compactMap { $0 }.joined(separator: "\n"),
-      hint: hints.joined(separator: "\n"),
-      sqlState: failure.sqlState)
-  }
-
-  private func result(_ failure: DeploymentError?) -> Deploy.Result {
-    Deploy.Result(
-      record: record, isResumed: isResumed, directory: store.directory(of: record).string,
-      checklist: checklist, report: reportPath,
-      hasWayBack: record.backup != nil && record.hasChangedDatabase && record.state != .rolledBack,
-      failure: failure)
-  }
-}
-
-/// In what state a deployment has left the database.
-struct DeployState: Sendable {
-  /// nil where the server could not be asked, or nothing is applied.
-  var head: String?
-  /// Applied since the deployment began, in order.
-  var applied: [String] = []
-  var isKnown = false
-
-  static func read(_ record: DeploymentRecord, _ access: DatabaseAccess) async -> DeployState {
-    var settings = access.settings
-    if settings["connect_timeout"] == nil { settings["connect_timeout"] = "5" }
-    let schema = access.project.configuration.historySchema
-    let session = Session(settings, applicationName: "tsdb deploy")
-    let state = try? await session.run { connection in
-      let facts = try DeploymentFacts(on: connection, schema: schema)
-      var state = DeployState(head: facts.migrationHead, isKnown: true)
-      guard facts.migrationHead != nil else { return state }
-      let table = Quoting.identifier(schema, "migrations")
-      state.applied = try connection.query(
-        """
-        select name from \(table) where state = 'applied' and ordinal > coalesce(
-          (select ordinal from \(table) where name = $1), 0) order by ordinal
-        """, [record.headBefore]
-      ).rows().compactMap { $0[0] }
-      return state
-    }
-    await session.close()
-    return state ?? DeployState()
-  }
-
-  func text(_ record: DeploymentRecord) -> String {
-    guard record.hasChangedDatabase else { return "Nothing of the deployment has reached the database." }
-    var parts: [String] = []
-    if isKnown {
-      parts.append(
-        applied.isEmpty
-          ? "Of this deployment no migration is applied."
-          : "Applied by this deployment: \(applied.joined(separator: ", ")).")
-      parts.append("The database stands at \(head.map { "\"\($0)\"" } ?? "no migration"), each file whole.")
-    } else {
-      parts.append("The server could not be asked for the state of the database.")
-    }
-    if let backup = record.backup {
-      parts.append(
-        "The backup \(backup.id), \(backup.isProven ? "proven" : "not proven"), holds what was there before "
-          + "(\(backup.snapshotTime)).")
-    } else {
-      parts.append("There is no backup of this deployment to go back to.")
-    }
-    return parts.joined(separator: " ")
   }
 }
 

@@ -28,7 +28,7 @@ extension DeployRun {
     let rows = seeded.reduce(0) { $0 + $1.rows }
     return .done(
       seeded.isEmpty
-        ? "up to date: \(result.files.map(\.name).joined(separator: ", "))"
+        ? "\(Self.upToDate): \(result.files.map(\.name).joined(separator: ", "))"
         : "\(seeded.map(\.name).joined(separator: ", ")): \(rows) rows")
   }
 

@@ -22,6 +22,7 @@ extension DeployRun {
     }
     guard isThere else { return .skipped("not applicable: the application's tables are not here") }
     let session = Session(access.settings, applicationName: "tsdb smoke")
+    try await session.run { try ChecklistServer.bound($0) }
     let context = ProbeContext(
       settings: access.settings, session: session, now: .now,
       schema: access.project.configuration.historySchema, deploymentStart: UTCTime(record.started))
@@ -148,6 +149,9 @@ extension DeployRun {
     run.evidence = evidence
     run.output = filled
     let result = try await run.run(access) { [report] item in report(.item(item)) }
+    if let reason = result.unreachable {
+      throw DeploymentError(.tryAgain, "the server cannot be reached: \(reason)")
+    }
     return Deploy.Checklist(
       document: path, counts: result.counts,
       failed: result.items.filter { $0.state == .failed }.map { "\($0.item): \($0.observed)" },

@@ -8,6 +8,8 @@ public struct DeploymentFacts: Sendable, Equatable {
   public let systemIdentifier: String?
   /// The last applied migration; nil where none is, or the history cannot be read.
   public let migrationHead: String?
+  /// Whether there is a history that can be read.
+  public let hasHistory: Bool
   /// How many migrations are applied.
   public let migrationsApplied: Int
   /// Rows inserted, updated and deleted in the database since its statistics began.
@@ -37,7 +39,7 @@ public struct DeploymentFacts: Sendable, Equatable {
       where n.nspname = $1 and c.relname = 'migrations'
       """, [schema])
     guard readable.isTrue(0, 0) else {
-      (migrationHead, migrationsApplied) = (nil, 0)
+      (migrationHead, migrationsApplied, hasHistory) = (nil, 0, false)
       return
     }
     let head = try connection.query(
@@ -45,6 +47,7 @@ public struct DeploymentFacts: Sendable, Equatable {
       select name, pg_catalog.count(*) over () from \(Quoting.identifier(schema, "migrations"))
       where state = 'applied' order by ordinal desc limit 1
       """)
+    hasHistory = true
     migrationHead = head.rowCount > 0 ? head.text(0, 0) : nil
     migrationsApplied = head.rowCount > 0 ? head.integer(0, 1) ?? 0 : 0
   }

@@ -21,9 +21,9 @@ struct DeployCommand: AsyncParsableCommand {
       EXIT STATUS
         0    deployed, and nothing found
         1    a step failed; the message says what was kept and what to type next
-        2    deployed, and an item of the checklist failed; with --plan: something is in the way
+        2    deployed, with findings of the checklist; --plan: something in the way
         64   bad usage, configuration, or a record that cannot be used
-        75   try again later: another deployment, a lock, or the server is unreachable
+        75   try again later: another deployment, a lock, or the server is away
         130  interrupted; the same command continues
       """)
 

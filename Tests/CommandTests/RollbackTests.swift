@@ -176,4 +176,42 @@ import Testing
       #expect(try await fixture.others().count == 1)
     }
   }
+
+  @Test func `a role that owns the database and may make one needs to be no superuser`() async throws {
+    try await PostgresCluster.with { cluster in
+      try await cluster.connect().run { connection in
+        try connection.execute(
+          "create role shop login; create role owner login createdb; grant shop to owner")
+      }
+      try await withProject(on: cluster, options: "owner owner") { project, database in
+        let url = ["DATABASE_URL": cluster.url(database: database.name, user: "owner")]
+        try project.write(
+          "001_items.sql", "create table items (id integer primary key); grant select on items to shop;")
+        try await project.done("migrate up", environment: url)
+        let session = database.connect(user: "owner")
+        try await session.run { _ = try $0.execute("insert into items select generate_series(1, 50)") }
+        await session.close()
+        try await project.done("backup", environment: url)
+        let backup = project.backupPath(try #require(project.backups().last))
+        try project.write(
+          "002_fails.sql", "-- tsdb: requires 001_items\ncreate table never (i int); select 1 / 0;")
+        try await project.tsdb("migrate up", environment: url).expect(1)
+        try FailedDeployment.record(
+          id: RollbackProject.id, in: project.directory, of: database.name, backup: backup)
+        let client = database.connect(user: "shop")
+        try await client.run { _ = try $0.query("select count(*) from items") }
+        let done = try await project.tsdb("rollback --yes", environment: url)
+        #expect(done.exitStatus == 0, "\(done)")
+        #expect(done.standardError.contains("what is free cannot be seen from here"))
+        await client.close()
+        let again = database.connect(user: "shop")
+        let count = try await again.run { try $0.query("select count(*) from items").text(0, 0) }
+        #expect(count == "50")
+        let owner = try await cluster.value(
+          "select pg_get_userbyid(datdba) from pg_database where datname = '\(database.name)'")
+        #expect(owner == "owner")
+        await again.close()
+      }
+    }
+  }
 }

@@ -93,7 +93,8 @@ public struct Report: Sendable {
         status: $0.status, summary: clean($0.summary), detail: clean($0.detail), remedy: clean($0.remedy))
     }
     return ReportCheck(
-      name: finding.check, status: finding.status, summary: clean(finding.summary),
+      name: finding.check, subject: ReportSubject(check: finding.check), status: finding.status,
+      summary: clean(finding.summary),
       problems: ReportList(problems, limit: Limit.problems))
   }
 

@@ -43,6 +43,8 @@ public struct ReportServer: Sendable, Encodable {
 /// What one check of `tsdb check` says.
 public struct ReportCheck: Sendable, Encodable {
   public let name: String
+  /// The area that it counts for.
+  public let subject: ReportSubject
   public let status: HealthStatus
   public let summary: ReportText
   public let problems: ReportList<ReportProblem>

@@ -4,6 +4,17 @@ import Maintenance
 /// What a report is about, in the order in which it counts.
 public enum ReportSubject: String, Sendable, Encodable, CaseIterable {
   case deployment, checklist, migrations, backups, jobs, health
+
+  /// The area that a check counts for.
+  init(check name: String) {
+    self =
+      switch name {
+      case "pending", "drift": .migrations
+      case "backups": .backups
+      case "jobs": .jobs
+      default: .health
+      }
+  }
 }
 
 /// How the whole stands, and what to do next.
@@ -48,9 +59,6 @@ struct ReportJudgement {
   let clean: ReportCleaning
 
   private static let most = 3
-  private static let subjects: [String: ReportSubject] = [
-    "pending": .migrations, "drift": .migrations, "backups": .backups, "jobs": .jobs,
-  ]
   /// Among problems that are equally bad: what takes the application down or loses data, before what costs.
   private static let order = [
     "deployment", "server", "plpgsql", "wraparound", "backups", "pending", "evidence", "checklist",
@@ -90,7 +98,7 @@ struct ReportJudgement {
     checks.filter { $0.status != .ok }.map { check in
       let worst = check.problems.rows.first { $0.status == check.status }
       return ReportVerdict.Step(
-        subject: Self.subjects[check.name] ?? .health, reason: check.name, status: check.status,
+        subject: check.subject, reason: check.name, status: check.status,
         detail: worst?.summary ?? check.summary, remedy: worst?.remedy,
         count: check.problems.rows.count { $0.status != .ok } + check.problems.omitted)
     }

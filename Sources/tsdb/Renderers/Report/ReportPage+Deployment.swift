@@ -1,6 +1,7 @@
 import Checklists
 import Maintenance
 import Operations
+import Timekeeping
 
 /// Deployments, their checklist and the migrations.
 extension ReportPage {
@@ -26,16 +27,20 @@ extension ReportPage {
         "<br/><span class=\"quiet\">\(word(.skippedBecause, $0.text))</span>"
       }
       return [
-        name(step.step), chip(step.outcome) + (because ?? ""), time(step.started), time(step.ended),
+        name(step.step), chip(step.outcome) + (because ?? ""), time(step.started), duration(step),
         step.summary.map(english) ?? "–",
       ]
     }
     let columns = [
       Column(word(.step), "short"), Column(word(.state)), Column(word(.started), "when"),
-      Column(word(.ended), "when"),
-      Column(word(.result), "wide"),
+      Column(word(.duration), "number"), Column(word(.result), "wide"),
     ]
     return "<h3>\(word(.stepsTitle))</h3>" + table(word(.stepsCaption), columns, rows)
+  }
+
+  private func duration(_ step: ReportDeployment.Step) -> Markup {
+    guard let start = format.time(step.started), let end = format.time(step.ended) else { return "–" }
+    return "\(format.span(end - start))"
   }
 
   /// Of a deployment or of one of its steps.

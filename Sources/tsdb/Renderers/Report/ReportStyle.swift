@@ -81,15 +81,16 @@ enum ReportStyle {
     .name { font: 0.875rem/1.45 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; unicode-bidi: isolate; }
     .wide { min-width: 14rem; }
     .quiet { color: var(--quiet); font-size: 0.875rem; }
-    .more { color: var(--quiet); font-size: 0.875rem; margin: 0.5rem 0 0; }
+    .more { color: var(--quiet); font-size: 0.875rem; margin: 0.5rem 0 0; overflow-wrap: anywhere; }
     th[scope="row"] .name { display: inline-block; min-width: 12rem; } th.short .name, .calendar th .name { min-width: 0; }
+    td .name { display: inline-block; min-width: 9rem; } td.short .name { min-width: 0; }
     code { overflow-wrap: anywhere; }
     code, pre { font: 0.8125rem/1.5 ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
     pre { margin: 0.35rem 0 0; padding: 0.5rem 0.75rem; background: var(--soft); border-radius: 3px; white-space: pre-wrap; overflow-wrap: anywhere; max-width: 60rem; }
     .gap { border-left: 3px solid var(--unknown); padding: 0.25rem 0 0.25rem 1rem; margin: 0.5rem 0 1rem; max-width: 60rem; }
     .gap p { margin: 0; }
     .bar { display: block; width: 100%; min-width: 6rem; height: 0.5rem; margin-top: 0.4rem; }
-    .barcell { width: 30%; min-width: 7rem; }
+    .barcell { width: 24%; min-width: 7rem; }
     .track { fill: var(--track); } .fill { fill: var(--bar); }
     .fill.warning { fill: var(--warning); } .fill.critical { fill: var(--critical); }
     .seg.proved { fill: var(--ok); } .seg.attested { fill: var(--bar); } .seg.failed { fill: var(--critical); }
@@ -129,7 +130,7 @@ enum ReportStyle {
       body { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
       .page { max-width: none; padding: 0; }
       .contents, .skip { display: none; }
-      section { margin-top: 2rem; } h2, h3, caption, .lead { break-after: avoid; } th[scope="row"] .name { min-width: 0; }
+      section { margin-top: 2rem; } h2, h3, caption, .lead { break-after: avoid; } th[scope="row"] .name, td .name { min-width: 0; }
       .verdict { margin-top: 1.25rem; break-inside: avoid; }
       tr, .steps > li, .timeline, .gap { break-inside: avoid; }
       thead { display: table-header-group; }

@@ -75,8 +75,9 @@ struct ReportSummary {
   }
 
   private var health: String {
-    let bad = facts.checks.count { $0.status != .ok }
-    let all = format.number(facts.checks.count)
+    let checks = facts.checks.filter { $0.subject == .health }
+    let bad = checks.count { $0.status != .ok }
+    let all = format.number(checks.count)
     return bad == 0 ? word(.checksFine, all) : word(.checksBad, format.number(bad), all)
   }
 }

@@ -22,7 +22,7 @@ struct GlobalOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Print nothing but the result and errors.")
   var quiet = false
 
-  @Flag(name: .shortAndLong, help: "Print each statement as it is sent.")
+  @Flag(name: .shortAndLong, help: "Print each statement, or each step of the work.")
   var verbose = false
 }
 

@@ -194,7 +194,11 @@ import Testing
       quick: { kind: command, \(yearly), run: [/bin/true] }
       """
     try await withMaintained(jobs) { project, database in
-      try project.directory.write("slow.sql", "select pg_sleep(3);\n")
+      // At work as long as the test wants.
+      try await database.execute("create table public.hold (); insert into public.hold default values")
+      try project.directory.write(
+        "slow.sql",
+        "do $$ begin while exists (select from public.hold) loop perform pg_sleep(0.05); end loop; end $$;\n")
       let running = try ToolRun.start(
         ["maintain", "slow"], environment: project.environment(), directory: project.directory.path)
       try await waitUntil {
@@ -205,6 +209,7 @@ import Testing
       named.expect(75, "skipped: slow: already running")
       #expect(named.standardOutput.isEmpty)
       try await project.tsdb("maintain").expectQuiet()
+      try await database.execute("truncate public.hold")
       #expect(try await running.finish().exitStatus == 0)
       #expect(
         try await database.rows("select job, outcome, reason from tsdb.job_runs order by id") == [

@@ -20,11 +20,14 @@ public struct JobRun: Sendable {
   public let records: JobRecords
   public let gates: Gates
   public let report: JobReporter
+  private let idleSession: Session?
 
+  /// - Parameter idleSession: to the same database, used for nothing else until the run has ended: it becomes the watch.
   public init(
     job: JobDefinition, slot: UTCTime?, now: UTCTime, settings: ConnectionSettings, records: JobRecords,
-    gates: Gates, report: @escaping JobReporter
+    gates: Gates, idleSession: Session? = nil, report: @escaping JobReporter
   ) {
+    self.idleSession = idleSession
     self.job = job
     self.slot = slot
     self.now = now
@@ -37,7 +40,7 @@ public struct JobRun: Sendable {
   /// - Throws: ``MaintenanceError`` or `PostgresError` when no run could be recorded. What goes wrong in `body` is
   ///   recorded, and is the result.
   public func run(_ body: some JobBody) async throws -> End {
-    let watch = JobWatch(settings: settings)
+    let watch = JobWatch(settings: settings, session: idleSession)
     let work = PoliteConnection(
       settings: settings, watch: watch, activity: "tsdb/\(job.name)", lockTimeout: job.lockTimeout,
       report: report)
@@ -76,7 +79,23 @@ public struct JobRun: Sendable {
       return try records.begin(job, slot: slot, on: connection)
     }
     let watching = Task { await watch.run() }
-    defer { watching.cancel() }
+    do {
+      let end = try await finish(body, id, serverVersion, watch, work)
+      watching.cancel()
+      await watching.value
+      return end
+    } catch {
+      watching.cancel()
+      await watching.value
+      throw error
+    }
+  }
+
+  /// Does the work of a run that has begun, watched, and records how it ended.
+  private func finish(
+    _ body: some JobBody, _ id: Int64, _ serverVersion: Int, _ watch: JobWatch, _ work: PoliteConnection
+  ) async throws -> End {
+    let records = records
     let context = JobContext(
       job: job, now: now, work: work, settings: settings, serverVersion: serverVersion,
       schema: records.table.schema, gates: gates, deadline: .now + job.budget, report: report)

@@ -25,24 +25,31 @@ final class JobWatch: Sendable {
   private let session: Session
   private let state = Mutex(State())
 
+  private static let name = "tsdb watch"
+
   /// Half of what is promised, for a cancelled statement takes its time to end, too.
   static let interval = Duration.milliseconds(40)
 
   /// Whether a lost connection is a lost lock.
   private let isLocking: Bool
+  /// Whether the session is the caller's, who goes on with it afterwards.
+  private let isBorrowed: Bool
 
   /// - Parameter isLocking: false for one that only looks, and connects when there is first something to look at.
-  init(settings: ConnectionSettings, isLocking: Bool = true) {
+  /// - Parameter session: one that is used for nothing else as long as the watch is; nil for one of its own.
+  init(settings: ConnectionSettings, session: Session? = nil, isLocking: Bool = true) {
     self.isLocking = isLocking
-    session = Session(settings, applicationName: "tsdb watch")
+    isBorrowed = session != nil
+    self.session = session ?? Session(settings, applicationName: Self.name)
   }
 
   /// Connects, and takes the job's lock if it is free.
   ///
   /// - Returns: nil when it is ours now, else the server's time just before it was found taken.
   func tryLock(_ lock: JobLock) async throws -> String? {
+    let name = isBorrowed ? "set application_name = '\(Self.name)'; " : ""
     let (isOurs, holder, time) = try await session.run { connection in
-      try connection.execute("set lock_timeout = '2s'; set statement_timeout = '5s'")
+      try connection.execute(name + "set lock_timeout = '2s'; set statement_timeout = '5s'")
       let result = try connection.query(lock.attempt, lock.parameters)
       return (result.isTrue(0, 1), result.integer(0, 2), result.text(0, 0))
     }
@@ -50,8 +57,21 @@ final class JobWatch: Sendable {
     return isOurs ? nil : time
   }
 
-  /// Gives the lock back with the connection.
-  func close() async { await session.close() }
+  /// Gives the lock back: with the connection, or alone where the connection is the caller's. Not before ``run()`` has
+  /// ended, whose last request to cancel could meet what follows.
+  func close() async {
+    guard isBorrowed else { return await session.close() }
+    do {
+      try await session.run { connection in
+        _ = try? connection.execute("select 1")
+        try connection.execute(
+          "select pg_catalog.pg_advisory_unlock_all(); reset application_name; reset lock_timeout; reset statement_timeout"
+        )
+      }
+    } catch {
+      await session.close()
+    }
+  }
 
   /// How often it is looked whether the lock is still held while no statement runs: a job may run a program.
   private static let idleInterval = Duration.seconds(1)

@@ -113,14 +113,14 @@ public struct MaintainRun: Sendable {
     _ session: Session, _ signals: MaintainSignals, _ report: @escaping Reporter, _ result: inout Result
   ) async throws {
     var attempted: Set<String> = []
-    while true {
+    while names.isEmpty || attempted.count < Set(names).count {
       try await requireOneTime(session)
       guard let next = try await next(calendar, named, attempted, records, session, &result) else { break }
       try Task.checkCancellation()
       // Made only once something is to be run: a look at what is due writes nothing.
       if attempted.isEmpty { try await session.run { try records.table.install(on: $0) } }
       attempted.insert(next.job.name)
-      let run = try await run(next, access, records) { event in
+      let run = try await run(next, access, records, session) { event in
         if case .job(let job, let event) = event { signals.tell(job, event) }
         report(event)
       }
@@ -186,7 +186,8 @@ public struct MaintainRun: Sendable {
   }
 
   private func run(
-    _ next: Next, _ access: DatabaseAccess, _ records: JobRecords, _ report: @escaping Reporter
+    _ next: Next, _ access: DatabaseAccess, _ records: JobRecords, _ session: Session,
+    _ report: @escaping Reporter
   ) async throws -> Run? {
     var job = next.job
     job.budget = budget ?? job.budget
@@ -196,7 +197,8 @@ public struct MaintainRun: Sendable {
     let body = JobBodies(access: access, environment: environment).runnable(job.work)
     let gates = Gates(limits: access.project.configuration.maintenance.gates)
     let end = try await JobRun(
-      job: job, slot: next.slot, now: .now, settings: access.settings, records: records, gates: gates
+      job: job, slot: next.slot, now: .now, settings: access.settings, records: records, gates: gates,
+      idleSession: session
     ) { [name = job.name] in report(.job(name, $0)) }.run(body)
     let result: JobResult
     switch end {

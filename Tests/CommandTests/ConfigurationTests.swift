@@ -29,7 +29,7 @@ import Testing
       "did you mean \"migrate.lock_timeout\"?"),
     Case(
       "unknown section like nothing", "zzzzzzzzzzzzzz: 1\n",
-      "known keys: backup, database, history, local, maintain, migrate, seed"),
+      "known keys: backup, database, deploy, history, local, maintain, migrate, seed"),
     Case(
       "wrong duration", "migrate:\n  lock_timeout: 1 second\n",
       "\"migrate.lock_timeout\" cannot take this value", "tsdb.yaml:2:17", "a duration such as 500ms or 2s"),

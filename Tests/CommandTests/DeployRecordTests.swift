@@ -123,7 +123,8 @@ import Testing
     let (password, address, secret) = ("pl4nted-Secret", "planted.person@example.com", "whsec_planted_42")
     try await withProject { project, database in
       try project.copyApplication()
-      try await project.tsdb("deploy --skip prove --because quick").expect(0)
+      try project.write("./list.md", "## Deployment\n- [ ] a person's <!-- tsdb: attest -->\n")
+      try await project.tsdb("deploy --skip prove --because quick --checklist list.md").expect(0)
       try await database.execute(
         """
         insert into public.support_troubleshooting_sessions (session_id, customer_email, problem_description)

@@ -141,13 +141,14 @@ import Testing
   @Test func `fails where the application's statements do, and the database stays as it is`() async throws {
     try await withProject { project, database in
       try project.copyApplication()
+      try project.write("./list.md", deployChecklist)
       try project.write(
         "worse.sql",
         """
         -- tsdb: requires support_troubleshooting_performance_schema
         alter table public.support_troubleshooting_feedback add constraint never check (rating > 5) not valid;
         """)
-      let failed = try await project.tsdb("deploy --skip prove --because quick")
+      let failed = try await project.tsdb("deploy --skip prove --because quick --checklist list.md")
       failed.expect(1, "failed at the step \"smoke\"", "smoke.feedback", "to go back: tsdb rollback")
       #expect(try project.deployment().outcome("smoke") == "failed")
       #expect(try await database.value("select count(*) from public.support_troubleshooting_sessions") == "0")

@@ -189,7 +189,8 @@ let package = Package(
       name: "TestSupportTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
     // Commands that are killed at many moments; twenty at once; locks held by others.
-    .testTarget(name: "FaultTests", dependencies: ["Deployments", "Postgres", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "FaultTests", dependencies: ["Deployments", "Postgres", "TestSupport"], swiftSettings: strict),
     // Pure values of the migrations and the operations.
     .testTarget(name: "MigrationsTests", dependencies: ["Migrations", "SQLSyntax"], swiftSettings: strict),
     .testTarget(
@@ -221,7 +222,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "Maintenance", "Operations", "TestSupport",
+        "Postgres", "Archive", "Backups", "Compression", "Deployments", "Digests", "Maintenance",
+        "Operations", "TestSupport",
         "tsdb",
         .product(name: "SystemPackage", package: "swift-system"),
       ],

@@ -85,7 +85,8 @@ import Testing
   @Test func `installs the schedule, runs maintenance once, and is not scheduled twice`() async throws {
     try await withProject(deployedFiles) { project, database in
       try project.write(
-        "tsdb.yaml", "database:\n  url_file: url\ndeploy:\n  schedule: cron\n  schedule_wait: 0\n  prove: false\n")
+        "tsdb.yaml",
+        "database:\n  url_file: url\ndeploy:\n  schedule: cron\n  schedule_wait: 0\n  prove: false\n")
       try project.write("./url", database.url + "\n")
       try project.write(
         "bin/crontab",

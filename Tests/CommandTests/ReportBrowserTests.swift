@@ -19,13 +19,13 @@ private let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/
   @Test(.enabled(if: chromium != nil, "chromium is not installed (apt-get install chromium)"))
   func `is shown whole, in light and dark and on paper, and asks the network for nothing`() async throws {
     try await withProject { project, database in
-      try await project.makeReportable(database)
+      try await project.makeReportable(database, isProven: true)
       _ = try await project.report("--lang es")
       let environment = ["PATH": "/usr/bin:/bin", "HOME": project.directory.path("home")]
       let shots = try await ToolRun(
         executable: Self.script, [project.directory.path("shots"), "report.html"], environment: environment,
         directory: project.directory.path
-      ).finish(within: .seconds(120))
+      ).finish(within: .seconds(300))
       #expect(shots.exitStatus == 0, "\(shots)")
       func picture(_ name: String) throws -> Data {
         try Data(contentsOf: URL(fileURLWithPath: project.directory.path("shots/report-\(name).png")))
@@ -39,7 +39,7 @@ private let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/
           "--user-data-dir=\(project.directory.path("profile"))",
           "--dump-dom", "file://\(project.directory.path("report.html"))",
         ], environment: environment
-      ).finish(within: .seconds(120))
+      ).finish(within: .seconds(300))
       #expect(dump.exitStatus == 0, "\(dump)")
       // The parser of HTML moved nothing: all sections are where they were.
       let sections = dump.standardOutput.split(separator: "<section ").count - 1

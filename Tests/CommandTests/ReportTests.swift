@@ -13,7 +13,7 @@ private let deploymentsTable = """
 @Suite struct `tsdb report` {
   @Test func `says in both languages what is there, what ran, and what did not`() async throws {
     try await withProject { project, database in
-      try await project.makeReportable(database)
+      try await project.makeReportable(database, isProven: true)
       try project.write("./list.md", "## Deployment\n- [ ] Índices creados\n- [ ] never heard of\n")
       _ = try await project.tsdb("checklist run list.md --evidence e.jsonl")
       let english = try await project.report("--evidence e.jsonl", environment: ["LANG": "en_US.UTF-8"])
@@ -47,7 +47,7 @@ private let deploymentsTable = """
 
   @Test func `puts the verdict first, with the three most important things to do`() async throws {
     try await withProject { project, database in
-      try await project.makeReportable(database)
+      try await project.makeReportable(database, isProven: true)
       try await database.execute(
         """
         create table busy (id int generated always as identity, a int);
@@ -253,7 +253,7 @@ private let deploymentsTable = """
 
   @Test func `names the GRANT for what the role may not see, and sees it after that`() async throws {
     try await withProject { project, database in
-      try await project.makeReportable(database)
+      try await project.makeReportable(database, isProven: true)
       try await database.execute(
         deploymentsTable + "insert into tsdb.deployments values ('d1', now(), now(), 'done', '{}')")
       let role = "\(database.name)_plain"

@@ -76,7 +76,7 @@ extension ReportPage {
   }
 
   func sequences(_ list: ReportList<ReportSequence>) -> Markup {
-    let shown = shown(list, limit: 20)
+    let shown = shown(list, limit: 10)
     let rows = shown.rows.map { sequence -> [Markup] in
       if let gap = sequence.gap {
         return [name(sequence.name), sequence.column.map(name) ?? "–", self.gap(gap), "–", "–"]
@@ -168,7 +168,11 @@ extension ReportPage {
     let rows = sorted.map { check -> [Markup] in
       let problems = check.problems.rows.prefix(max(3, min(8, self.rows / 8)))
       let rest = check.problems.count - problems.count
-      let text = problems.map(problem).joined()
+      let text = problems.enumerated().map { index, problem in
+        // The same help for all of them stands below the last.
+        let next = index + 1 < problems.count ? problems[index + 1].remedy : nil
+        return self.problem(problem, remedy: next == problem.remedy ? nil : problem.remedy)
+      }.joined()
       return [
         "\(ReportReason(check.name, language).title)<br/><span class=\"quiet\">\(check.name)</span>",
         chip(check.status),
@@ -181,9 +185,9 @@ extension ReportPage {
     )
   }
 
-  private func problem(_ problem: ReportProblem) -> Markup {
+  private func problem(_ problem: ReportProblem, remedy: ReportText?) -> Markup {
     let detail: Markup? = problem.detail.map { " <span class=\"quiet\">\(english($0))</span>" }
-    let remedy: Markup? = problem.remedy.map { "<pre lang=\"en\"><code>\($0.text)</code></pre>" }
-    return "<p>\(english(problem.summary))\(detail)</p>\(remedy)"
+    let help: Markup? = remedy.map { "<br/><code class=\"quiet\" lang=\"en\">\($0.text)</code>" }
+    return "<p>\(english(problem.summary))\(detail)\(help)</p>"
   }
 }

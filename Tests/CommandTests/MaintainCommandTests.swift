@@ -209,7 +209,7 @@ import Testing
       named.expect(75, "skipped: slow: already running")
       #expect(named.standardOutput.isEmpty)
       try await project.tsdb("maintain").expectQuiet()
-      try await database.execute("truncate public.hold")
+      try await database.execute("delete from public.hold")
       #expect(try await running.finish().exitStatus == 0)
       #expect(
         try await database.rows("select job, outcome, reason from tsdb.job_runs order by id") == [

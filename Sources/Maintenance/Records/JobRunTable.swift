@@ -22,8 +22,7 @@ public struct JobRunTable: Sendable {
   ///   needed, and where no job could run on this session: behind a
   ///   pooler, on a standby. Nothing is made then.
   public func install(on connection: borrowing Connection) throws {
-    try requireOwner(on: connection)
-    if try exists(on: connection) { return }
+    if try isUsable(on: connection) { return }
     _ = try MaintenanceSession.require(connection)
     do {
       let hasSchema = try connection.query(
@@ -45,15 +44,26 @@ public struct JobRunTable: Sendable {
     }
   }
 
+  /// Whether the table is there, in one round trip.
+  ///
   /// - Throws: ``MaintenanceError`` where the table or its schema belongs to a role that is not to be trusted.
-  func requireOwner(on connection: borrowing Connection) throws {
-    do {
-      try RecordsOwner.require(schema: schema, table: "job_runs", on: connection)
-    } catch {
-      guard error.sqlState == "55000" else { throw error }
-      throw MaintenanceError(
-        .failed, error.message, detail: error.detail, hint: error.hint, sqlState: error.sqlState)
+  @discardableResult
+  func isUsable(on connection: borrowing Connection) throws -> Bool {
+    let (schema, table) = (schema, "job_runs")
+    var (refusal, exists): (PostgresError?, Bool) = (nil, false)
+    try connection.executeEach(
+      RecordsOwner.query(schema: schema, table: table)
+        + "; select pg_catalog.to_regclass(\(Quoting.literal(name))) is not null"
+    ) { index, result in
+      if index == 0 {
+        refusal = RecordsOwner.refusal(result, schema: schema, table: table)
+      } else {
+        exists = result.isTrue(0, 0)
+      }
     }
+    guard let refusal else { return exists }
+    throw MaintenanceError(
+      .failed, refusal.message, detail: refusal.detail, hint: refusal.hint, sqlState: refusal.sqlState)
   }
 
   private var definition: String {

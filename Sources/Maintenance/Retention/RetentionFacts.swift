@@ -85,7 +85,9 @@ extension RetentionFacts {
     facts.missingRights = ["select", "delete", "update"].enumerated()
       .filter { !result.isTrue(0, 5 + $0.offset) }.map(\.element)
     facts.hidesRows = result.isTrue(0, 8)
-    facts.rights = try OwnerRights.of(facts.oid, on: connection)
+    if let owner = result.integer(0, 9) {
+      facts.rights = OwnerRights(owner: OwnerRights.Owner(oid: UInt32(owner), name: result.text(0, 10)))
+    }
     facts.width = try width(of: facts.oid, on: connection)
     try facts.readLeaves(rule.column, on: connection)
     let children = try connection.query(unindexedChildren, ["\(oid)"])
@@ -144,7 +146,8 @@ extension RetentionFacts {
       pg_catalog.has_table_privilege(r.oid, c.oid, 'delete'),
       pg_catalog.has_any_column_privilege(r.oid, c.oid, 'update'),
       case when r.isowner then c.relrowsecurity and c.relforcerowsecurity and not o.rolbypassrls
-        else pg_catalog.row_security_active(c.oid) end
+        else pg_catalog.row_security_active(c.oid) end,
+      case when r.isowner then o.oid::bigint end, o.rolname
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     join pg_catalog.pg_roles as o on o.oid = c.relowner

@@ -22,7 +22,8 @@ public struct JobRun: Sendable {
   public let report: JobReporter
   private let idleSession: Session?
 
-  /// - Parameter idleSession: to the same database, used for nothing else until the run has ended: it becomes the watch.
+  /// - Parameter idleSession: to the same database, by which ``JobRunTable/install(on:)`` was called, used for nothing else
+  ///   until the run has ended: it becomes the watch.
   public init(
     job: JobDefinition, slot: UTCTime?, now: UTCTime, settings: ConnectionSettings, records: JobRecords,
     gates: Gates, idleSession: Session? = nil, report: @escaping JobReporter
@@ -57,9 +58,9 @@ public struct JobRun: Sendable {
   }
 
   private func run(_ body: some JobBody, _ watch: JobWatch, _ work: PoliteConnection) async throws -> End {
-    let table = records.table
+    let (table, isInstalled) = (records.table, idleSession != nil)
     let serverVersion = try await work.run { connection in
-      try table.requireOwner(on: connection)
+      if !isInstalled { try table.isUsable(on: connection) }
       return connection.serverVersion
     }
     let lock = JobLock(schema: records.table.schema, job: job.name)

@@ -49,8 +49,8 @@ final class JobWatch: Sendable {
   func tryLock(_ lock: JobLock) async throws -> String? {
     let name = isBorrowed ? "set application_name = '\(Self.name)'; " : ""
     let (isOurs, holder, time) = try await session.run { connection in
-      try connection.execute(name + "set lock_timeout = '2s'; set statement_timeout = '5s'")
-      let result = try connection.query(lock.attempt, lock.parameters)
+      let result = try connection.execute(
+        name + "set lock_timeout = '2s'; set statement_timeout = '5s'; " + lock.attempt)
       return (result.isTrue(0, 1), result.integer(0, 2), result.text(0, 0))
     }
     if isOurs { state.withLock { $0.lockHolder = holder } }
@@ -179,9 +179,9 @@ struct JobLock: Sendable {
   /// The time, and after it whether the lock was free, and the backend that has it then.
   var attempt: String {
     """
-    select pg_catalog.clock_timestamp(), pg_catalog.pg_try_advisory_lock(\(Self.classID), pg_catalog.hashtext($1)),
+    select pg_catalog.clock_timestamp(), pg_catalog.pg_try_advisory_lock(\(Self.classID), pg_catalog.hashtext(\(Quoting.literal(name)))),
       pg_catalog.pg_backend_pid()
     """
   }
-  var parameters: [String?] { ["\(schema).\(job)"] }
+  private var name: String { "\(schema).\(job)" }
 }

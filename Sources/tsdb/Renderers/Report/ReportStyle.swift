@@ -133,7 +133,7 @@ enum ReportStyle {
       section { margin-top: 2rem; } h2, h3, caption, .lead { break-after: avoid; } th[scope="row"] .name, td .name { min-width: 0; }
       .verdict { margin-top: 1.25rem; break-inside: avoid; }
       tr, .steps > li, .timeline, .gap { break-inside: avoid; }
-      thead { display: table-header-group; }
+      thead { display: table-header-group; break-after: avoid; }
       .scroll { overflow: visible; } .timeline { min-width: 0; } .wide { min-width: 0; }
       .calendar th, .calendar td { padding: 0.3rem 0.05rem; } .day { min-width: 1.5rem; }
       a { color: inherit; text-decoration: none; }

@@ -26,7 +26,10 @@ import Testing
 
       let id = try #require(record["id"] as? String)
       let directory = project.directory.path(".tsdb/deployments/\(id)")
-      for (path, mode) in [(directory, 0o700), (directory + "/record.json", 0o600)] {
+      for (path, mode) in [
+        (directory, 0o700), (directory + "/record.json", 0o600), (directory + "/evidence-1.jsonl", 0o600),
+        (directory + "/checklist.md", 0o600),
+      ] {
         let found = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(found == mode, "\(path)")
       }

@@ -5,6 +5,14 @@ import Postgres
 import SystemPackage
 import Timekeeping
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 extension DeployRun {
   /// Probes that say at once whether the application can work; others look at what has happened since.
   static let smokeProbes: [String] =
@@ -149,6 +157,7 @@ extension DeployRun {
     run.evidence = evidence
     run.output = filled
     let result = try await run.run(access) { [report] item in report(.item(item)) }
+    for path in [evidence, filled] { chmod(path, 0o600) }
     if let reason = result.unreachable {
       throw DeploymentError(.tryAgain, "the server cannot be reached: \(reason)")
     }

@@ -23,9 +23,18 @@ extension DeployRun {
   }
 
   mutating func finish() async throws -> Deploy.Result {
+    // A server that went away during a step that only looks must not pass for a deployed one.
+    do {
+      record.headAfter = try await DeploymentFacts.read(access).migrationHead
+    } catch {
+      let failure = StepFailure(error)
+      throw DeploymentError(
+        failure.kind,
+        "every step is done, and the server does not answer: \(redaction.clean(failure.message))",
+        detail: "The deployment \(record.id) is kept.", hint: "type the same command again to continue")
+    }
     record.state = .deployed
     record.ended = now
-    if let head = try? await DeploymentFacts.read(access).migrationHead { record.headAfter = head }
     try await keep()
     await writePage()
     return result(nil)

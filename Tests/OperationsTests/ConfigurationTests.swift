@@ -39,10 +39,18 @@ import Testing
       maintain:
         time_zone: Europe/Madrid
         history: 30d
+        nice: 3
         gates: { replica_lag: 10s, archive_backlog: 4, patience: 0 }
         metrics: /var/lib/node/tsdb.prom
         log: log/maintain.jsonl
         ping_url_file: /run/secrets/ping
+      deploy:
+        checklist: list.md
+        schedule: systemd
+        schedule_every: 15min
+        schedule_wait: 0
+        prove: false
+        report_language: es
       """)
     var expected = ProjectConfiguration()
     expected.migrationDirectories = ["sql", "more"]
@@ -69,8 +77,15 @@ import Testing
     expected.maintenance.metrics = "/var/lib/node/tsdb.prom"
     expected.maintenance.log = "log/maintain.jsonl"
     expected.maintenance.pingURLFile = "/run/secrets/ping"
+    expected.maintenance.niceness = 3
+    expected.deploy.checklist = "list.md"
+    expected.deploy.schedule = .systemd
+    expected.deploy.scheduleEvery = 15
+    expected.deploy.scheduleWait = .zero
+    expected.deploy.proves = false
+    expected.deploy.reportLanguage = "es"
     #expect(configuration == expected)
-    #expect(ConfigurationKey.all.count == 28, "a new key belongs into this test")
+    #expect(ConfigurationKey.all.count == 35, "a new key belongs into this test")
     #expect(
       configuration.runOptions.lockAttempts == 3 && configuration.runOptions.runnerWait == .seconds(300))
   }

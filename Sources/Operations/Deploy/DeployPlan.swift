@@ -169,11 +169,11 @@ public struct DeployPlan: Sendable {
   }
 
   private func scheduling(_ project: Project) -> (String, String) {
+    if deploy.choice == .localServer { return ("skip", "no schedule could reach the private local server") }
     guard let chosen = deploy.chosenSchedule(project) else {
       return ("skip", "not configured; to install it: tsdb schedule install --cron")
     }
     if chosen == .none { return ("skip", "none is wanted") }
-    if deploy.choice == .localServer { return ("skip", "no schedule could reach the private local server") }
     return ("run", "installs the schedule (\(chosen.rawValue)), and runs the maintenance that is due")
   }
 

@@ -126,7 +126,10 @@ extension DeployRun {
     hints.append(
       isFree
         ? "type the same command again to continue" : "once mended, the same command continues at this step")
-    if record.hasChangedDatabase, record.backup != nil { hints.append("to go back: tsdb rollback") }
+    let isUntouched = state.isKnown && state.isUnchanged && !hasSeeded
+    if record.hasChangedDatabase, record.backup != nil, !isUntouched {
+      hints.append("to go back: tsdb rollback")
+    }
     return DeploymentError(
       isFree ? .tryAgain : .failed,
       "deployment \(record.id) failed at the step \"\(step.rawValue)\": \(redaction.clean(failure.message))",

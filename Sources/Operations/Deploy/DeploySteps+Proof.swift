@@ -71,14 +71,15 @@ extension DeployRun {
 
   /// Installs what calls maintenance, and waits until it has; runs what is due where it has not.
   func schedule() async throws -> End {
+    if deploy.choice == .localServer {
+      return .skipped(
+        "the private local server runs for whoever works on the project; no schedule could reach it")
+    }
     guard let chosen = deploy.chosenSchedule(access.project) else {
       return .skipped("not configured; to install it: tsdb schedule install --cron (or --systemd, --pg-cron)")
     }
     if chosen == .none { return .skipped("none is wanted") }
-    guard let request = deploy.scheduleRequest(access.project) else {
-      return .skipped(
-        "the private local server runs for whoever works on the project; no schedule could reach it")
-    }
+    guard let request = deploy.scheduleRequest(access.project) else { return .skipped("none is wanted") }
     let installed = try await ScheduleChange(.install, isDryRun: false).run(request)
     var findings = installed.warnings + installed.commands.map { "still to be typed: \($0)" }
     let places = installed.changes.map { "\($0.place) (\($0.action))" }.joined(separator: ", ")

@@ -1,20 +1,13 @@
+import FoundationEssentials
 import Timekeeping
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// The times of steps: UTC, ISO 8601, with milliseconds.
 public enum StepClock {
   public static var now: String {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    let whole = UTCTime(secondsSince1970: Int64(time.tv_sec)).description
-    let milliseconds = String(time.tv_nsec / 1_000_000)
+    let time = Date.now.timeIntervalSince1970
+    let second = time.rounded(.down)
+    let whole = UTCTime(secondsSince1970: Int64(second)).description
+    let milliseconds = String(min(999, Int((time - second) * 1000)))
     return whole.dropLast() + "." + String(repeating: "0", count: 3 - milliseconds.count) + milliseconds + "Z"
   }
 

@@ -79,6 +79,8 @@ public struct MaintainRun: Sendable {
       return result
     } catch let error as PostgresError {
       await session.close()
+      // The statement that an interruption met was cancelled.
+      try Task.checkCancellation()
       throw MaintenanceError.running(error)
     } catch {
       await session.close()

@@ -64,6 +64,37 @@ import Testing
     select refresh_troubleshooting_views()
     """#
 
+  @Test func `leaves customers alone whose addresses end like it`() async throws {
+    try await withDatabase { database in
+      try await run("migrate up", database).expect(0)
+      try await database.execute(
+        """
+        insert into support_troubleshooting_sessions (session_id, customer_email, customer_name, problem_description)
+        select 's' || n, a, 'Name', 'mine' from unnest(array['brien@example.com', 'o''brien@example.com',
+          'x!brien@example.com', 'x/brien@example.com', 'x=brien@example.com']) with ordinality as e (a, n);
+        insert into support_troubleshooting_feedback (session_id, customer_email, rating, feedback_text)
+        values ('s2', 'o''brien@example.com', 5, 'kept')
+        """)
+      let result = try await ToolRun.tsdb(
+        ["-C", Self.root, "erase", "--email", "brien@example.com", "--yes"],
+        environment: ["DATABASE_URL": database.url, "TSDB_ERASURE_KEY": Self.key])
+      result.expect(0)
+      let rows = try await database.rows(
+        """
+        select customer_email from support_troubleshooting_sessions
+        where customer_name = 'Name' and problem_description = 'mine' order by session_id
+        """)
+      #expect(
+        rows == [
+          ["o'brien@example.com"], ["x!brien@example.com"], ["x/brien@example.com"], ["x=brien@example.com"],
+        ])
+      #expect(
+        try await database.value(
+          "select customer_email || feedback_text from support_troubleshooting_feedback")
+          == "o'brien@example.comkept")
+    }
+  }
+
   private func withCustomers(_ body: (TestDatabase) async throws -> Void) async throws {
     try await withDatabase { database in
       try await run("migrate up", database).expect(0)

@@ -62,6 +62,11 @@ public struct MatviewFreshProbe: Probe {
       if let grants = try Self.grants(for: names, on: connection) {
         return question.unknown("the role may not read what the views are made of", remedy: grants)
       }
+      if let owner = try Self.foreignOwner(of: names, on: connection) {
+        return question.unknown(
+          "a view belongs to the role \(owner), whose query is not run with a superuser's rights",
+          remedy: "connect as \(owner), or as a role that is no superuser and may read what the view reads")
+      }
       var found: [View] = []
       for name in names {
         guard let view = try Self.look(name, on: connection) else {
@@ -87,6 +92,18 @@ public struct MatviewFreshProbe: Probe {
         on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
       where r.ev_class in (select to_regclass(v.name) from unnest($1::text[]) as v (name))
         and not has_table_privilege(d.refobjid, 'select')
+      """, [Quoting.textArray(views)])[0, 0]
+  }
+
+  /// An owner whose functions would get a superuser's rights, as REFRESH, which changes to the owner, does not allow.
+  private static func foreignOwner(of views: [String], on connection: borrowing Connection) throws -> String?
+  {
+    try connection.query(
+      """
+      select min(format('%I', o.rolname))
+      from pg_class as c join pg_roles as o on o.oid = c.relowner
+      where c.oid in (select to_regclass(v.name) from unnest($1::text[]) as v (name)) and not o.rolsuper
+        and exists (select from pg_roles where rolname = current_user and rolsuper)
       """, [Quoting.textArray(views)])[0, 0]
   }
 

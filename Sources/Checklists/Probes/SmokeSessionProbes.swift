@@ -7,6 +7,14 @@ struct SmokeSessionProbe: Probe {
   static let summary = "whether a session can be started, started again and read back with its defaults"
   static let defects = [
     ProbeDefect(
+      "a deferred trigger that refuses a session when it is committed",
+      sql: """
+        create function public.tsdb_selftest() returns trigger language plpgsql as $$
+        begin raise exception 'refused'; end $$;
+        create constraint trigger tsdb_selftest after insert on public.support_troubleshooting_sessions
+          deferrable initially deferred for each row execute function public.tsdb_selftest()
+        """),
+    ProbeDefect(
       "sessions have no unique key for the upsert",
       sql: """
         alter table public.support_troubleshooting_sessions

@@ -172,8 +172,13 @@ struct EraseRun: Sendable {
       let columns = (relation[3] ?? "").split(separator: "\u{1}").map {
         (isJSON: $0.hasPrefix("j"), name: $0.dropFirst())
       }
-      let counts = columns.map { "count(*) filter (where \($0.name)::text ~* $\($0.isJSON ? 2 : 1))" }
-        .joined(separator: ", ")
+      let counts = columns.map { column in
+        let text = "\(column.name)::text"
+        let isThere =
+          ErasedTable.addressColumns.contains(String(column.name))
+          ? ErasedTable.isAddress(text, "$1") : "\(text) ~* $\(column.isJSON ? 2 : 1)"
+        return "count(*) filter (where \(isThere))"
+      }.joined(separator: ", ")
       let row = try connection.query(
         "select \(counts) from \(relation[1] == "t" ? "" : "only ")\(relation[0] ?? "") "
           + "where $1::text is not null and $2::text is not null", [address.pattern, address.jsonPattern])

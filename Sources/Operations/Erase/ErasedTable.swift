@@ -61,8 +61,18 @@ struct ErasedTable: Sendable {
 extension ErasedTable {
   /// Which sessions are the customer's.
   static let sessions = """
-    select t.session_id from public.support_troubleshooting_sessions as t where t.customer_email ~* $1 order by t.id
+    select t.session_id from public.support_troubleshooting_sessions as t where \(isAddress("t.customer_email", "$1")) order by t.id
     """
+
+  /// Columns that hold an address and nothing else.
+  static let addressColumns: Set = ["customer_email", "recipient"]
+
+  /// Whether the whole column is the address: `o'ana@host` and `x/ana@host` are other people's.
+  ///
+  /// Beside one another in a text they could be a quoted address or one in a URL, so mentions are matched more widely.
+  static func isAddress(_ column: String, _ pattern: String = "$2") -> String {
+    "\(column) ~* ('^\\s*(?:' || \(pattern) || ')\\s*$')"
+  }
 
   private static let ownSession = "t.session_id = any ($4)"
 
@@ -73,7 +83,7 @@ extension ErasedTable {
   /// of a person. Notifications, predictions, cached values and limits are about the person alone and go.
   static let all: [ErasedTable] = [
     ErasedTable(
-      name: "support_troubleshooting_sessions", action: .anonymise, owned: "t.customer_email ~* $2",
+      name: "support_troubleshooting_sessions", action: .anonymise, owned: isAddress("t.customer_email"),
       values: [
         ("customer_email", "$1"), ("customer_name", "null"), ("problem_description", "''"),
         ("ticket_id", "null"),
@@ -89,7 +99,7 @@ extension ErasedTable {
       texts: ["notes", "step_title"]),
     ErasedTable(
       name: "support_troubleshooting_feedback", action: .anonymise,
-      owned: "\(ownSession) or t.customer_email ~* $2",
+      owned: "\(ownSession) or \(isAddress("t.customer_email"))",
       values: [("customer_email", "$1"), ("feedback_text", "null"), ("ticket_id", "null")],
       texts: ["feedback_text", "problem_detected_id", "ticket_id"]),
     ErasedTable(
@@ -98,12 +108,12 @@ extension ErasedTable {
       texts: ["problem_description", "detected_problem_id", "actual_problem_id", "corrected_by"]),
     ErasedTable(
       name: "support_troubleshooting_notifications", action: .delete,
-      owned: "\(ownSession) or t.recipient ~* $2"),
+      owned: "\(ownSession) or \(isAddress("t.recipient"))"),
     ErasedTable(
       name: "support_troubleshooting_notifications", action: .anonymise,
       texts: ["notification_type", "subject", "message", "error_message"], documents: ["metadata"]),
     ErasedTable(
-      name: "support_troubleshooting_predictions", action: .delete, owned: "t.customer_email ~* $2"),
+      name: "support_troubleshooting_predictions", action: .delete, owned: isAddress("t.customer_email")),
     ErasedTable(
       name: "support_troubleshooting_predictions", action: .anonymise,
       texts: ["predicted_problem_id", "predicted_problem_title", "actual_problem_id"],

@@ -139,7 +139,11 @@ struct ScheduleCronTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(8)))
+  @Test(
+    .timeLimit(.minutes(8)),
+    .enabled(
+      if: ProcessInfo.processInfo.environment["TSDB_TEST_PG_BINDIR"] == nil,
+      "a server in an unusual place: what cron starts does not find its pg_dump"))
   func `a deployment alone proves every box that the database can, once cron has called`() async throws {
     let crontab = try await ToolRun(executable: "crontab", ["-l"], environment: ToolRun.searchPaths).finish()
     try await withProject { project, database in

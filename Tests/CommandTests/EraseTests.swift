@@ -288,9 +288,11 @@ import Testing
     }
   }
 
-  /// What the server shows of its sessions, those of the erasure included as long as it keeps them.
+  /// What the server shows of this database's sessions, those of the erasure included as long as it keeps them.
+  /// Other tests of the same server hold the same address in databases of their own.
   private func activity(of database: TestDatabase) async throws -> Data {
-    let rows = try await database.rows("select a::text from pg_stat_activity as a")
+    let rows = try await database.rows(
+      "select a::text from pg_stat_activity as a where a.datname = current_database()")
     return Data(rows.map { $0[0] ?? "" }.joined(separator: "\n").utf8)
   }
 

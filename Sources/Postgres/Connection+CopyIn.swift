@@ -59,9 +59,9 @@ extension Connection {
   /// Waits until the server asks for rows.
   private func beginCopyIn() throws(PostgresError) {
     guard let first = PQgetResult(connection) else { throw connectionError() }
-    let isCopy = PQresultStatus(first) == PGRES_COPY_IN
-    let failure = QueryResult(first).failure(isConnectionLost: isBroken)
-    if isCopy { return }
+    let result = QueryResult(first)
+    if result.status == PGRES_COPY_IN { return }
+    let failure = result.isFailure ? self.failure(result) : nil
     let later = drain()
     throw failure ?? (isBroken ? later : nil)
       ?? PostgresError(origin: .client, message: "the statement does not copy rows from the client")

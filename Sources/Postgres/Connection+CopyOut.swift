@@ -205,11 +205,9 @@ extension Connection {
     let isCopy = PQresultStatus(first) == PGRES_COPY_OUT
     let isText = PQbinaryTuples(first) == 0
     guard isCopy, isText else {
-      let error = isCopy ? nil : QueryResult(first).failure(isConnectionLost: isBroken)
-      if isCopy {
-        PQclear(first)
-        canceller()?.requestCancellation()
-      }
+      let result = QueryResult(first)
+      let error = result.isFailure ? failure(result) : nil
+      if isCopy { canceller()?.requestCancellation() }
       let later = drain()
       throw error ?? (isBroken ? later : nil) ?? Self.isNoCopy
     }

@@ -189,22 +189,20 @@ extension Connection {
         if failed == nil { failed = pointer } else { PQclear(pointer) }
       }
     }
-    if let failed {
-      if PQresultErrorField(failed, Int32(TSDB_DIAG_SQLSTATE)) == nil { noticeEnd() }
-      throw QueryResult(failed).error(isConnectionLost: isBroken)
-    }
+    if let failed { throw failure(QueryResult(failed)) }
     if isCopyRefused {
       throw PostgresError(origin: .client, message: "COPY between server and client is not possible here")
     }
     if isBroken { throw connectionError() }
   }
 
-  /// Looks whether the connection has ended.
+  /// What a failed statement's result reports, and whether the connection has ended with it.
   ///
   /// Of a write that the server no longer takes libpq reports the failure and leaves the connection as it
-  /// is, until it reads the end that lies behind the server's last words.
-  private func noticeEnd() {
-    for _ in 0..<3 where !isBroken { PQconsumeInput(connection) }
+  /// is, until it reads the end that lies behind the server's last words. Such a report has no SQLSTATE.
+  func failure(_ result: borrowing QueryResult) -> PostgresError {
+    if result.isFromLibrary { for _ in 0..<3 where !isBroken { PQconsumeInput(connection) } }
+    return result.error(isConnectionLost: isBroken)
   }
 
   /// Leaves copy mode, so that the connection stays usable.

@@ -56,14 +56,15 @@ public struct QueryResult: ~Copyable {
 
   var status: ExecStatusType { PQresultStatus(result) }
 
-  /// The server's report, or nil where the statement did not fail.
-  func failure(isConnectionLost: Bool) -> PostgresError? {
+  var isFailure: Bool {
     switch status {
-    case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE, PGRES_NONFATAL_ERROR:
-      error(isConnectionLost: isConnectionLost)
-    default: nil
+    case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE, PGRES_NONFATAL_ERROR: true
+    default: false
     }
   }
+
+  /// Whether libpq has made the report by itself: a server's always has a SQLSTATE.
+  var isFromLibrary: Bool { PQresultErrorField(result, Int32(TSDB_DIAG_SQLSTATE)) == nil }
 
   /// The server's report on a failed statement.
   func error(isConnectionLost: Bool) -> PostgresError {

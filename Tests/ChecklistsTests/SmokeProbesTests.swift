@@ -226,4 +226,32 @@ enum SmokeDatabase {
       #expect(try await probe.run(on: database).state == .proved)
     }
   }
+
+  /// What an owner puts on a table runs with the rights of the session that writes its rows.
+  @Test(arguments: ProbeCase.all)
+  func `a superuser runs nothing that belongs to others`(probe: ProbeCase) async throws {
+    try await withDatabase { database in
+      try await SmokeDatabase.install(on: database)
+      let owner = "\(database.name)_owner"
+      try await database.execute(
+        """
+        create role \(owner) login;
+        grant create, usage on schema public to \(owner);
+        create function public.see_rights() returns trigger language plpgsql as
+        'begin
+          perform set_config(''role'', ''none'', true);
+          copy (select 1) to program ''true'';
+          return new;
+        end';
+        alter function public.see_rights() owner to \(owner);
+        alter table public.support_troubleshooting_sessions owner to \(owner);
+        create trigger see_rights before insert or update or delete on public.support_troubleshooting_sessions
+        for each row execute function public.see_rights()
+        """)
+      let answer = try await probe.run(on: database)
+      #expect(answer.state == .unknown, "\(answer)")
+      #expect(answer.observed.contains(owner) && answer.remedy?.contains(owner) == true, "\(answer)")
+      try await database.execute("drop owned by \(owner) cascade; drop role \(owner)")
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -78,6 +79,85 @@ import Testing
       #expect(done["host"] as? String != "elsewhere.example")
       #expect(other.backups().isEmpty)
       #expect(try await database.value("select string_agg(state, ',') from tsdb.deployments") == "deployed")
+    }
+  }
+
+  @Test func `two copies of the project at once`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      let other = try TestProject(database, deployedFiles)
+      let session = database.connect()
+      try await session.run { _ = try $0.execute("select pg_advisory_lock(42)") }
+      // The first one waits in this file for as long as the session has its lock.
+      for copy in [project, other] {
+        try copy.write("tsdb.yaml", "migrate:\n  lock_timeout: 60s\n")
+        try copy.write("four.sql", "-- tsdb: requires three\nselect pg_advisory_xact_lock(42);")
+      }
+      let first = try ToolRun.start(
+        ["deploy"], environment: project.environment(), directory: project.directory.path)
+      for _ in 0..<600
+      where try await database.value(
+        """
+        select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (
+          select oid from pg_database where datname = current_database())
+        """) == "0"
+      { try await Task.sleep(for: .milliseconds(50)) }
+      try await other.tsdb("deploy").expect(
+        75, "another deployment or rollback of this database is running", "since 20")
+      #expect(try other.deployments().isEmpty && other.backups().isEmpty)
+      try await session.run { _ = try $0.execute("select pg_advisory_unlock(42)") }
+      let result = try await first.finish()
+      #expect(result.exitStatus == 0, "\(result)")
+      try await other.tsdb("deploy").expect(0)
+    }
+  }
+
+  @Test func `a rollback while another copy of the project deploys`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy").expect(0)
+      let session = database.connect()
+      try await session.run { connection in
+        _ = try connection.execute("select pg_advisory_lock(1953719396, hashtext('tsdb'))")
+      }
+      let refused = try await database.expectUnchanged { try await project.tsdb("rollback --yes") }
+      refused.expect(75, "another deployment or rollback of this database is running")
+      try await project.tsdb("rollback --dry-run").expect(0)
+      await session.close()
+      try await project.tsdb("rollback --yes").expect(0)
+    }
+  }
+
+  /// Its lock went with the session that had it.
+  @Test func `not one that another has taken over since`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      let (gate, thief) = (database.connect(), database.connect())
+      try await gate.run { _ = try $0.execute("select pg_advisory_lock(42)") }
+      try project.write("tsdb.yaml", "migrate:\n  lock_timeout: 60s\n")
+      try project.write("four.sql", "-- tsdb: requires three\nselect pg_advisory_xact_lock(42);")
+      let run = try ToolRun.start(
+        ["deploy"], environment: project.environment(), directory: project.directory.path)
+      for _ in 0..<600
+      where try await database.value(
+        """
+        select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (
+          select oid from pg_database where datname = current_database())
+        """) == "0"
+      { try await Task.sleep(for: .milliseconds(50)) }
+      try await thief.run { connection in
+        _ = try connection.execute(
+          """
+          select pg_terminate_backend(pid, 10000) from pg_locks
+          where locktype = 'advisory' and classid = 1953719396 and database = (
+            select oid from pg_database where datname = current_database())
+          """)
+        #expect(
+          try connection.query("select pg_try_advisory_lock(1953719396, hashtext('tsdb'))").isTrue(0, 0))
+      }
+      try await gate.run { _ = try $0.execute("select pg_advisory_unlock(42)") }
+      let result = try await run.finish()
+      result.expect(75, "another deployment or rollback of this database is running", "same command again")
+      #expect(try project.deployment().outcome("seed") != "done")
+      await thief.close()
+      try await project.tsdb("deploy").expect(0, project.deployment()["id"] as? String ?? "no id")
     }
   }
 

@@ -119,6 +119,30 @@ private let endless = [UInt8]("copy (select generate_series(1, 100000000000)) to
     }
   }
 
+  /// Of a crash every backend says a last word, which can be read where nothing more can be written.
+  @Test(arguments: CopyOutPath.allCases.map(Optional.some) + [nil])
+  func `a crash of another backend before it begins is a lost connection`(path: CopyOutPath?) async throws {
+    try await PostgresCluster.with { cluster in
+      let (session, other) = (cluster.connect(), cluster.connect())
+      let processID = "select pg_backend_pid()"
+      let own = try await session.run { try $0.query(processID).integer(0, 0) ?? 0 }
+      let crashed = try await other.run { try $0.query(processID).integer(0, 0) ?? 0 }
+      try await session.run { _ = try $0.execute("create table a (a int)") }
+      kill(pid_t(crashed), SIGKILL)
+      for _ in 0..<2_000 where kill(pid_t(own), 0) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+      let error = await #expect(throws: PostgresError.self) {
+        try await session.run { connection in
+          if let path {
+            _ = try connection.copied("copy a to stdout", by: path)
+          } else {
+            _ = try connection.copyIn([UInt8]("copy a from stdin".utf8)) { _ in }
+          }
+        }
+      }
+      #expect(error?.origin == .connectionLost, "\(String(reflecting: error))")
+    }
+  }
+
   @Test(arguments: CopyOutPath.allCases)
   func `a cut connection is a lost one`(path: CopyOutPath) async throws {
     let database = try database

@@ -76,6 +76,7 @@ struct SmokeTransaction: Sendable {
           throw SmokeObstacle(
             observed: "the server is a standby and takes no writes", remedy: "ask the primary")
         }
+        try Self.requireTrust(connection)
         result = try body(connection)
         // What a commit would check: a constraint or a trigger that is deferred may refuse all of it.
         try connection.execute("set constraints all immediate")
@@ -86,6 +87,37 @@ struct SmokeTransaction: Sendable {
       try connection.execute("rollback")
       return result
     }
+  }
+
+  /// A superuser's session runs nobody else's code: the owner of a table decides what its triggers, checks and
+  /// rules do, and who may create in "public" decides what a function's name means there.
+  ///
+  /// SET ROLE would be no protection, as such code can set it back. Source: CVE-2018-1058; PostgreSQL manual,
+  /// SET ROLE.
+  private static func requireTrust(_ connection: borrowing Connection) throws {
+    let owners = try connection.query(
+      """
+      select pg_catalog.quote_ident(o.rolname) from (
+        select relowner from pg_catalog.pg_class
+        where relnamespace = pg_catalog.to_regnamespace('public') and relkind in ('r', 'p', 'v', 'm', 'f')
+        union
+        select proowner from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('public')
+        union
+        select p.proowner from pg_catalog.pg_trigger as t
+        join pg_catalog.pg_class as c on c.oid = t.tgrelid join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+        where c.relnamespace = pg_catalog.to_regnamespace('public') and not t.tgisinternal
+      ) as w (owner)
+      join pg_catalog.pg_roles as o on o.oid = w.owner
+      where not o.rolsuper and exists (
+        select from pg_catalog.pg_roles as s where s.rolname in (current_user, session_user) and s.rolsuper)
+      order by 1
+      """)
+    guard owners.rowCount > 0 else { return }
+    let names = owners.rows().compactMap { $0[0] }
+    throw SmokeObstacle(
+      observed: "a superuser does not run what belongs to others: tables or functions in public are of "
+        + names.prefix(3).joined(separator: ", ") + (names.count > 3 ? " and \(names.count - 3) more" : ""),
+      remedy: "connect as \(names[0]), the owner, or as the application's role")
   }
 
   private var begin: String {

@@ -130,11 +130,28 @@ public struct Deploy: Sendable {
     let store = DeploymentStore(project: access.project)
     let lock = try store.lock()
     defer { withExtendedLifetime(lock) {} }
+    let databaseLock = DatabaseLock(access)
+    do {
+      let result = try await run(access, store, databaseLock, report)
+      await databaseLock.release()
+      return result
+    } catch {
+      await databaseLock.release()
+      throw error
+    }
+  }
+
+  private func run(
+    _ access: DatabaseAccess, _ store: DeploymentStore, _ databaseLock: DatabaseLock,
+    _ report: @escaping Reporter
+  ) async throws -> Result {
     let facts = try await DeploymentFacts.read(access)
+    try await databaseLock.require()
     let opening = DeployOpening(deploy: self, access: access, store: store, facts: facts, report: report)
     let (record, isResumed) = try await opening.record()
     var run = DeployRun(
-      deploy: self, access: access, store: store, record: record, isResumed: isResumed, report: report)
+      deploy: self, access: access, store: store, databaseLock: databaseLock, record: record,
+      isResumed: isResumed, report: report)
     return try await run.perform()
   }
 }

@@ -77,6 +77,7 @@ extension DeployRun {
         "the step \"\(step.rawValue)\" failed; going back to the backup \(record.backup?.id ?? "")",
         detail: nil, hint: nil))
     do {
+      await databaseLock.release()
       record = try await rollback(record)
     } catch let obstacle {
       // Whatever it has done stands in its own record.

@@ -9,6 +9,7 @@ struct DeployRun {
   let deploy: Deploy
   let access: DatabaseAccess
   let store: DeploymentStore
+  let databaseLock: DatabaseLock
   var record: DeploymentRecord
   let isResumed: Bool
   let report: Deploy.Reporter
@@ -19,12 +20,13 @@ struct DeployRun {
   private let warnings = SaidWarnings()
 
   init(
-    deploy: Deploy, access: DatabaseAccess, store: DeploymentStore, record: DeploymentRecord, isResumed: Bool,
-    report: @escaping Deploy.Reporter
+    deploy: Deploy, access: DatabaseAccess, store: DeploymentStore, databaseLock: DatabaseLock,
+    record: DeploymentRecord, isResumed: Bool, report: @escaping Deploy.Reporter
   ) {
     self.deploy = deploy
     self.access = access
     self.store = store
+    self.databaseLock = databaseLock
     self.record = record
     self.isResumed = isResumed
     self.report = report
@@ -112,6 +114,7 @@ struct DeployRun {
     if step != .preflight { await publish() }
     var end: End
     do {
+      try await databaseLock.require()
       end = try await run(step)
     } catch {
       let failure = StepFailure(error)

@@ -21,6 +21,8 @@ public struct Rollback: Sendable {
   public var checklist: String?
   /// Of this process, for the checklist's commands.
   public var environment: [String: String] = [:]
+  /// Held until the names are swapped; nil for a deployment that goes back by itself, which has given it up.
+  public var databaseLock: DatabaseLock?
   /// Writes the page for people; what it throws is a finding.
   public var writePage: (@Sendable (DeploymentRecord) async throws -> Void)?
 

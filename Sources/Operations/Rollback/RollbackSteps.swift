@@ -130,6 +130,7 @@ extension Rollback {
     case .restored(let name, _):
       report(.step(.swap))
       try journal.begin(.swap)
+      await databaseLock?.release()
       let swap = DatabaseSwap(
         live: prepared.record.database, new: name, backupID: prepared.backup.id, grace: grace)
       let result = try await SwapTarget(prepared.target, avoiding: name).run(swap) { report(.swap($0)) }

@@ -114,6 +114,11 @@ extension RollbackCommand {
     _ access: DatabaseAccess
   ) async throws {
     var rollback = Rollback()
+    if !isDryRun {
+      let databaseLock = DatabaseLock(access)
+      try await databaseLock.require()
+      rollback.databaseLock = databaseLock
+    }
     rollback.grace = grace?.duration ?? DatabaseSwap.defaultGrace
     rollback.jobs = jobs
     rollback.environment = Invocation.environment

@@ -5,7 +5,7 @@ import Migrations
 struct MigrationsAppliedProbe: ProjectProbe {
   static let name = "migrations.applied"
   static let summary =
-    "the files are applied as they are, their verify scripts pass, and nothing that they left is missing or changed"
+    "the files are applied as they are, their verify scripts pass, and nothing that they left is missing, changed or added to"
   static let defects = [
     ProbeDefect("a table is gone", sql: "drop table public.support_webhook_events cascade"),
     ProbeDefect(
@@ -14,6 +14,26 @@ struct MigrationsAppliedProbe: ProjectProbe {
     ProbeDefect(
       "a column was let be null by hand",
       sql: "alter table public.support_webhooks alter column url drop not null"),
+    ProbeDefect(
+      "a trigger was added to a table by hand",
+      sql: """
+        create function public.tsdb_selftest() returns trigger language plpgsql as 'begin return null; end';
+        create trigger tsdb_selftest before insert on public.support_webhooks
+        for each row execute function public.tsdb_selftest()
+        """),
+    ProbeDefect(
+      "a rule was added to a table by hand",
+      sql: "create rule tsdb_selftest as on insert to public.support_webhooks do also select 1"),
+    ProbeDefect(
+      "a check that is not validated was added to a table by hand",
+      sql:
+        "alter table public.support_webhooks add constraint tsdb_selftest check (url is null) not valid"),
+    ProbeDefect(
+      "a policy was added to a table by hand",
+      sql: "create policy tsdb_selftest on public.support_webhooks as restrictive using (false)"),
+    ProbeDefect(
+      "a column was added to a table by hand",
+      sql: "alter table public.support_webhooks add column tsdb_selftest integer not null default 1"),
     ProbeDefect(
       "a file that is not applied yet",
       changes: [.write("migrations/zz_tsdb_selftest.sql", "create table public.tsdb_selftest ();\n")]),
@@ -41,7 +61,8 @@ struct MigrationsAppliedProbe: ProjectProbe {
         return ProbeAnswer(.failed, asked: asked, observed: "there are no migrations")
       }
       var faults = result.migrations.compactMap(Self.fault)
-      let lost = result.drift.filter { $0.change != "added" }
+      let added = result.drift.filter { $0.change == "added" }
+      let lost = result.drift.filter { $0.change != "added" } + added.filter { Self.changesATable($0, added) }
       // Which file an object belongs to is not known; the script of the file has looked at its own.
       if file == nil { faults += lost.map { "\($0.kind) \($0.object) is \($0.change)" } }
       guard faults.isEmpty else {
@@ -55,7 +76,7 @@ struct MigrationsAppliedProbe: ProjectProbe {
           .unknown, asked: asked, observed: "applied, but it has no verify script, and something has drifted",
           remedy: "tsdb migrate verify")
       }
-      let added = result.drift.count - lost.count
+      let others = result.drift.count - lost.count
       let names =
         file ?? "\(result.migrations.count) files: \(result.migrations.map(\.name).joined(separator: ", "))"
       return ProbeAnswer(
@@ -63,8 +84,8 @@ struct MigrationsAppliedProbe: ProjectProbe {
         observed: "\(names); "
           + (unchecked.isEmpty
             ? "verify scripts passed" : "without verify script: \(unchecked.joined(separator: ", "))")
-          + (file == nil ? ", nothing missing or changed" : "")
-          + (added > 0 && file == nil ? ", \(added) objects added by others" : "")
+          + (file == nil ? ", nothing missing, changed or added to" : "")
+          + (others > 0 && file == nil ? ", \(others) object\(others == 1 ? "" : "s") added by others" : "")
           + (result.liveFingerprint.map { ", catalogue \($0.prefix(27))" } ?? ""))
     } catch let error as MigrationError where error.kind == .invalidInput {
       // The name is not among the files: it is not applied as far as anybody can tell.
@@ -72,6 +93,16 @@ struct MigrationsAppliedProbe: ProjectProbe {
     } catch {
       return OperationProbes.unknown(error, asked: asked, context)
     }
+  }
+
+  /// What decides about the rows of a table that was there before; an index or a table of somebody else's does not.
+  private static let kindsOfTables: Set<String> = ["column", "constraint", "trigger", "rule", "policy"]
+
+  private static func changesATable(
+    _ object: MigrateVerify.Result.Drift, _ added: [MigrateVerify.Result.Drift]
+  ) -> Bool {
+    kindsOfTables.contains(object.kind)
+      && !added.contains { !kindsOfTables.contains($0.kind) && object.object.hasPrefix($0.object + ".") }
   }
 
   private static func fault(_ migration: MigrateVerify.Result.Migration) -> String? {

@@ -134,19 +134,4 @@ import Testing
       #expect(answer.state == .proved || answer.observed.contains("tsdb tests"), "\(answer)")
     }
   }
-
-  @Test func `the application's role is asked for by name`() async throws {
-    try await ApplicationDatabase.with { database in
-      try await database.execute(
-        "do $$ begin create role checklists_app login; exception when duplicate_object or unique_violation then null; end $$"
-      )
-      let probe = DatabaseReachableProbe.self
-      let before = try await ApplicationDatabase.ask(probe, ["role": "checklists_app"], database.settings)
-      #expect(before.state == .failed && before.observed.contains("5 of its tables"), "\(before)")
-      try await database.execute("grant select, insert on all tables in schema public to checklists_app")
-      let after = try await ApplicationDatabase.ask(probe, ["role": "checklists_app"], database.settings)
-      #expect(after.state == .proved, "\(after)")
-      try await database.execute("drop owned by checklists_app")
-    }
-  }
 }

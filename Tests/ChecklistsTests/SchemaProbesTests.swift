@@ -9,24 +9,66 @@ import Timekeeping
 @Suite struct SchemaProbesTests {
   @Test func `the list of indexes is what the five files make`() async throws {
     try await ApplicationDatabase.with { database in
+      try await database.execute("set search_path = pg_catalog")
       let rows = try await database.rows(
         """
-        select t.relname, c.relname from pg_index as i
+        select t.relname, c.relname, \(SchemaCatalogue.indexForm) from pg_index as i
         join pg_class as c on c.oid = i.indexrelid join pg_class as t on t.oid = i.indrelid
         join pg_namespace as n on n.oid = t.relnamespace
         where n.nspname = 'public' and not t.relispartition
         """)
-      let made = Dictionary(grouping: rows, by: { $0[0] ?? "" }).mapValues { Set($0.compactMap { $0[1] }) }
-      #expect(made == SchemaCatalogue.indexes.mapValues { Set($0) })
-      #expect(SchemaCatalogue.indexes.values.allSatisfy { Set($0).count == $0.count })
+      let made = Dictionary(grouping: rows, by: { $0[0] ?? "" }).mapValues { rows in
+        Dictionary(uniqueKeysWithValues: rows.map { ($0[1] ?? "", $0[2] ?? "") })
+      }
+      #expect(made == SchemaCatalogue.indexes)
     }
   }
 
   @Test func `the list of views is what the five files make`() async throws {
     try await ApplicationDatabase.with { database in
-      let rows = try await database.rows("select relname from pg_class where relkind = 'm' order by 1")
-      #expect(rows.map { $0[0] } == SchemaCatalogue.views.map(\.name).sorted())
-      #expect(SchemaCatalogue.views.allSatisfy { SchemaCatalogue.indexes[$0.name] == [$0.index] })
+      try await database.execute("set search_path = pg_catalog")
+      let rows = try await database.rows(
+        """
+        select relname, \(SchemaCatalogue.queryDigest(of: "oid")) from pg_class where relkind = 'm' order by 1
+        """)
+      let views = SchemaCatalogue.views.sorted { $0.name < $1.name }
+      #expect(rows == views.map { [$0.name, $0.digest] })
+      #expect(views.allSatisfy { Array((SchemaCatalogue.indexes[$0.name] ?? [:]).keys) == [$0.index] })
+    }
+  }
+
+  /// What a probe tells to type makes the database what it ought to be.
+  @Test(arguments: [
+    "drop index public.support_troubleshooting_errors_occurred_at_idx",
+    """
+    drop index public.support_troubleshooting_sessions_search_idx;
+    create index support_troubleshooting_sessions_search_idx on public.support_troubleshooting_sessions
+      using gin (to_tsvector('english'::regconfig, problem_description))
+    """,
+    """
+    alter table public.support_webhooks drop constraint support_webhooks_webhook_id_key cascade;
+    create unique index support_webhooks_webhook_id_key on public.support_webhooks (id)
+    """,
+    "drop index public.mv_top_problems_detected_problem_id_idx",
+    "create index tsdb_twice on public.support_troubleshooting_cache (expires_at)",
+  ])
+  func `the remedy of an index cures it`(defect: String) async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(defect)
+      let before = try await ApplicationDatabase.ask(IndexesValidProbe.self, database.settings)
+      #expect(before.state == .failed, "\(before)")
+      try await database.execute(before.remedy ?? "")
+      let after = try await ApplicationDatabase.ask(IndexesValidProbe.self, database.settings)
+      #expect(after.state == .proved, "\(after)")
+    }
+  }
+
+  @Test func `an index's storage parameters are the operator's`() async throws {
+    try await ApplicationDatabase.with { database in
+      try await database.execute(
+        "alter index public.support_troubleshooting_feedback_ticket_id_idx set (fillfactor = 70)")
+      let answer = try await ApplicationDatabase.ask(IndexesValidProbe.self, database.settings)
+      #expect(answer.state == .proved, "\(answer)")
     }
   }
 

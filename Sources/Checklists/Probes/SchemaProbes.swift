@@ -40,7 +40,7 @@ public enum SchemaProbes {
 public struct MatviewExistsProbe: Probe {
   public static let name = "matview.exists"
   public static let summary =
-    "the three materialized views are there, each with a plain, valid unique index on its key, so that a refresh need not block readers"
+    "the three materialized views are there with the query of the five files, each with a plain, valid unique index on its key, so that a refresh need not block readers"
   public static let defects = [
     ProbeDefect("a view that is gone", sql: "drop materialized view public.mv_top_problems"),
     ProbeDefect(
@@ -61,72 +61,17 @@ public struct MatviewExistsProbe: Probe {
     ProbeDefect(
       "an ordinary table in place of a view",
       sql: "drop materialized view public.mv_top_problems; create table public.mv_top_problems (a text)"),
-  ]
-
-  public init(arguments: [String: String]) throws(ChecklistError) {
-    _ = try ProbeArguments(arguments, of: Self.name)
-  }
-
-  public func run(_ context: ProbeContext) async -> ProbeAnswer {
-    let question = ProbeQuestion("the catalogue: three materialized views in public and their indexes")
-    return await question.answer(context.session) { connection in
-      var missing: [String] = []
-      var blocking: [String] = []
-      for view in SchemaCatalogue.views {
-        let row = try connection.query(
-          """
-          select (
-            select count(*) from pg_index as i where i.indrelid = c.oid and i.indisunique and i.indisvalid
-              and i.indisready and i.indpred is null and i.indexprs is null and i.indimmediate
-              and (select array_agg(a.attname::text order by a.attname) from pg_attribute as a
-                where a.attrelid = c.oid and a.attnum = any (i.indkey)) = $2::text[])
-          from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-          where n.nspname = 'public' and c.relname = $1 and c.relkind = 'm'
-          """, [view.name, Quoting.textArray(view.key.sorted())])
-        if row.rowCount == 0 {
-          missing.append(view.name)
-        } else if row.integer(0, 0) == 0 {
-          blocking.append(view.name)
-        }
-      }
-      guard missing.isEmpty else {
-        return question.failed("missing: \(missing.joined(separator: ", "))", remedy: "tsdb migrate up")
-      }
-      guard blocking.isEmpty else {
-        return question.failed(
-          "no plain unique index on the key of \(blocking.joined(separator: ", ")): it cannot be refreshed concurrently",
-          remedy: "create a unique index on the key")
-      }
-      return question.proved(
-        "\(SchemaCatalogue.views.map(\.name).joined(separator: ", ")), each with a plain unique index on its key"
-      )
-    }
-  }
-}
-
-/// Every index of the five files.
-public struct IndexesValidProbe: Probe {
-  public static let name = "indexes.valid"
-  public static let summary =
-    "every index of the five files is on its table, and all of these tables' indexes are valid, ready and of use only once"
-  public static let defects = [
     ProbeDefect(
-      "an index that is gone", sql: "drop index public.support_troubleshooting_errors_occurred_at_idx"),
-    ProbeDefect(
-      "an index that is not valid",
+      "a view of the right name, columns and index that shows nothing",
       sql: """
-        create index support_troubleshooting_selftest_idx on only public.support_troubleshooting_audit_log (action)
-        """),
-    ProbeDefect(
-      "an index twice",
-      sql:
-        "create index support_troubleshooting_selftest_idx on public.support_troubleshooting_cache (expires_at)"
-    ),
-    ProbeDefect(
-      "an index of that name on another table",
-      sql: """
-        drop index public.support_webhook_events_webhook_idx;
-        create index support_webhook_events_webhook_idx on public.support_webhooks (created_at)
+        drop materialized view public.mv_top_problems;
+        create materialized view public.mv_top_problems as
+          select detected_problem_id, detected_problem_title, 0 as total_sessions, 0 as resolved_count,
+            0 as escalated_count, 0::double precision as resolution_rate,
+            null::double precision as avg_duration_minutes, started_at as last_occurrence
+          from public.support_troubleshooting_sessions where false;
+        create unique index mv_top_problems_detected_problem_id_idx
+          on public.mv_top_problems (detected_problem_id)
         """),
   ]
 
@@ -136,45 +81,50 @@ public struct IndexesValidProbe: Probe {
 
   public func run(_ context: ProbeContext) async -> ProbeAnswer {
     let question = ProbeQuestion(
-      "the catalogue: the indexes of the application's tables, views and partitions")
-    let expected = SchemaCatalogue.indexes.sorted { $0.key < $1.key }
-      .flatMap { table, indexes in indexes.map { (table: table, index: $0) } }
+      "the catalogue: three materialized views in public, their queries and indexes")
     return await question.answer(context.session) { connection in
-      let missing = try connection.query(
-        """
-        select e.index from unnest($1::text[], $2::text[]) as e ("table", index)
-        where not exists (
-          select from pg_index as i join pg_class as c on c.oid = i.indexrelid join pg_class as t on t.oid = i.indrelid
-          join pg_namespace as n on n.oid = t.relnamespace
-          where n.nspname = 'public' and t.relname = e."table" and c.relname = e.index)
-        order by 1
-        """, [Quoting.textArray(expected.map(\.table)), Quoting.textArray(expected.map(\.index))])
-      let broken = try connection.query(
-        """
-        select c.relname from pg_index as i join pg_class as c on c.oid = i.indexrelid
-        where i.indrelid in (\(SchemaProbes.relations)) and not (i.indisvalid and i.indisready and i.indislive)
-        order by 1
-        """)
-      let duplicates = try connection.query(SchemaProbes.duplicates(among: SchemaProbes.relations))
-      let all = try connection.query(
-        "select count(*) from pg_index as i where i.indrelid in (\(SchemaProbes.relations))")
-      let findings = [
-        ("missing", Self.names(missing)), ("not valid or not ready", Self.names(broken)),
-        ("the same as another", Self.names(duplicates)),
-      ].filter { !$0.1.isEmpty }
-      guard findings.isEmpty else {
+      var missing: [String] = []
+      var different: [String] = []
+      var blocking: [SchemaCatalogue.View] = []
+      for view in SchemaCatalogue.views {
+        let row = try connection.query(
+          """
+          select (
+            select count(*) from pg_index as i where i.indrelid = c.oid and i.indisunique and i.indisvalid
+              and i.indisready and i.indpred is null and i.indexprs is null and i.indimmediate
+              and (select array_agg(a.attname::text order by a.attname) from pg_attribute as a
+                where a.attrelid = c.oid and a.attnum = any (i.indkey)) = $2::text[]),
+            \(SchemaCatalogue.queryDigest(of: "c.oid"))
+          from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+          where n.nspname = 'public' and c.relname = $1 and c.relkind = 'm'
+          """, [view.name, Quoting.textArray(view.key.sorted())])
+        if row.rowCount == 0 {
+          missing.append(view.name)
+        } else {
+          if row.integer(0, 0) == 0 { blocking.append(view) }
+          if row.text(0, 1) != view.digest { different.append(view.name) }
+        }
+      }
+      guard missing.isEmpty else {
         return question.failed(
-          findings.map { "\($0.0): \(ProbeText.names($0.1))" }.joined(separator: "; "),
-          remedy: missing.rowCount > 0 ? "tsdb migrate up" : "tsdb maintain indexes; drop duplicates")
+          "missing: \(missing.joined(separator: ", "))", remedy: "tsdb migrate status; tsdb migrate verify")
+      }
+      guard different.isEmpty else {
+        return question.failed(
+          "the query is not that of the five files: \(different.joined(separator: ", "))",
+          remedy: "tsdb migrate verify")
+      }
+      guard blocking.isEmpty else {
+        return question.failed(
+          "no plain unique index on the key of \(blocking.map(\.name).joined(separator: ", ")): it cannot be "
+            + "refreshed concurrently",
+          remedy: blocking.map { SchemaCatalogue.creation(of: $0.index, on: $0.name) }.joined(separator: "; ")
+        )
       }
       return question.proved(
-        "\(expected.count) of \(expected.count) expected indexes on their tables; \(all.text(0, 0)) with those of "
-          + "partitions, all valid and ready, none twice")
+        "\(SchemaCatalogue.views.map(\.name).joined(separator: ", ")), each with its query and a plain unique index on its key"
+      )
     }
-  }
-
-  private static func names(_ result: borrowing QueryResult) -> [String] {
-    (0..<result.rowCount).map { result.text($0, 0) }
   }
 }
 

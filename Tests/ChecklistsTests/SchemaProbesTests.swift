@@ -37,6 +37,27 @@ import Timekeeping
     }
   }
 
+  /// Of what failed; what could not be asked may only have to be asked again.
+  @Test func `remedies are commands that can be typed`() async throws {
+    let words = [
+      "tsdb ", "grant ", "alter ", "create ", "drop ", "update ", "select ", "export ", "pg_isready ",
+      "revoke ",
+    ]
+    let probes = connectionOnlyProbes + SmokeProbes.all + MonitoringProbes.all
+    for (probe, defect) in probes.flatMap({ probe in probe.defects.map { (probe, $0) } }) {
+      // What to do about a secret in a customer's row is for a person to say.
+      guard !defect.sql.isEmpty, probe.name != "security.sensitive-logs" else { continue }
+      try await ApplicationDatabase.with { database in
+        try await database.execute(defect.sql)
+        let answer = try await ApplicationDatabase.ask(probe, defect.arguments, database.settings)
+        guard answer.state == .failed, let remedy = answer.remedy else { return }
+        #expect(
+          remedy.split(separator: "; ").allSatisfy { part in words.contains { part.hasPrefix($0) } },
+          "\(probe.name): \(remedy)")
+      }
+    }
+  }
+
   /// What a probe tells to type makes the database what it ought to be.
   @Test(arguments: [
     "drop index public.support_troubleshooting_errors_occurred_at_idx",
@@ -137,7 +158,7 @@ import Timekeeping
           guard answer.state == .unknown, let remedy = answer.remedy, remedy.hasPrefix("grant ") else {
             break
           }
-          try await database.execute(remedy.replacing("to the role that asks", with: "to \(role)"))
+          try await database.execute(remedy)
         }
         let answer = try await ApplicationDatabase.ask(probe, database.settings(user: role))
         let isYoung = probe.name == "optimise.data"

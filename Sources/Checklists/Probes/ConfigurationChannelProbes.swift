@@ -62,7 +62,8 @@ public struct WebhooksConfiguredProbe: Probe {
       guard unusable == 0 else {
         return question.failed(
           "\(unusable) of \(ProbeText.count(enabled, "enabled webhook")) without an http address or without events",
-          remedy: "correct or disable them")
+          remedy: "select webhook_id, enabled from public.support_webhooks order by webhook_id; "
+            + "update public.support_webhooks set enabled = false where webhook_id = 'ID'")
       }
       let registration = """
         insert into \(Self.table) (webhook_id, url, events, secret, headers, timeout, retry_attempts, enabled)
@@ -112,6 +113,9 @@ public struct NotificationsConfiguredProbe: Probe {
       sql: "delete from \(ConfigurationProbes.table) where config_key = 'notification_channels'"),
   ]
 
+  private static let correction =
+    "update \(ConfigurationProbes.table) set config_value = '[\"email\"]' where config_key = 'notification_channels'"
+
   static let channels = ["email", "sms", "push", "slack", "teams", "discord", "webhook"]
 
   public init(arguments: [String: String]) throws(ChecklistError) {
@@ -129,7 +133,7 @@ public struct NotificationsConfiguredProbe: Probe {
         return question.failed("the key notification_channels is missing", remedy: "tsdb seed")
       }
       guard try ProbeTrial.refusal(of: "select $1::jsonb", [value[0, 0]], on: connection) == nil else {
-        return question.failed("notification_channels is no JSON", remedy: "write it as [\"email\"]")
+        return question.failed("notification_channels is no JSON", remedy: Self.correction)
       }
       let row = try connection.query(
         """
@@ -143,12 +147,12 @@ public struct NotificationsConfiguredProbe: Probe {
         ) as e
         """, [value[0, 0], Quoting.textArray(Self.channels)])
       guard row.isTrue(0, 0), let count = row.integer(0, 1), let known = row.integer(0, 2) else {
-        return question.failed("notification_channels is no JSON array", remedy: "write it as [\"email\"]")
+        return question.failed("notification_channels is no JSON array", remedy: Self.correction)
       }
       guard count == known else {
         return question.failed(
           "\(count - known) of \(ProbeText.count(count, "channel")) unknown to the application",
-          remedy: "choose from \(Self.channels.joined(separator: ", "))")
+          remedy: Self.correction)
       }
       guard count > 0 else { return question.notApplicable("no channel is configured") }
       return question.proved(

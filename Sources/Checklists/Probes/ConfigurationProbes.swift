@@ -8,6 +8,11 @@ public enum ConfigurationProbes {
   ]
 
   static let table = "public.support_troubleshooting_config"
+
+  /// Statements that show the settings, and set one right.
+  static let correction =
+    "select config_key, config_type, config_value from \(table) order by config_key; "
+    + "update \(table) set config_value = 'VALUE' where config_key = 'KEY'"
 }
 
 /// A key of the initial configuration.
@@ -120,7 +125,7 @@ public struct ConfigurationInitialProbe: Probe {
       let findings = try ConfigurationFindings.read(on: connection)
       guard findings.isSound else {
         return question.failed(
-          findings.faults, remedy: "tsdb seed adds missing keys; correct the others by hand")
+          findings.faults, remedy: "tsdb seed; \(ConfigurationProbes.correction)")
       }
       let differing =
         findings.differing.isEmpty
@@ -162,7 +167,7 @@ public struct ConfigurationAdjustedProbe: Probe {
     return await question.answer(context.session) { connection in
       let findings = try ConfigurationFindings.read(on: connection)
       guard findings.isSound else {
-        return question.failed(findings.faults, remedy: "correct them, or tsdb seed")
+        return question.failed(findings.faults, remedy: "tsdb seed; \(ConfigurationProbes.correction)")
       }
       guard !findings.differing.isEmpty else {
         return question.proved("\(InitialSetting.all.count) keys read, none differs from what was delivered")
@@ -191,7 +196,9 @@ public struct ConfigurationAdjustedProbe: Probe {
       guard untold == 0 else {
         return question.failed(
           "differ: \(keys); \(ProbeText.count(untold, "change")) without a record in the audit",
-          remedy: "look whether the trigger support_troubleshooting_config_audit is enabled")
+          remedy:
+            "alter table public.support_troubleshooting_config enable trigger support_troubleshooting_config_audit"
+        )
       }
       return question.proved(
         "differ: \(keys); changed by \(ProbeText.count(people, "person or role", "persons or roles")) of the audit, "

@@ -74,7 +74,7 @@ public struct EnvironmentConnectionProbe: Probe {
     guard !settings.isEmpty || !variables.isEmpty else {
       return question.failed(
         "no setting and no variable names a server",
-        remedy: "set DATABASE_URL, or PGHOST, PGUSER and PGDATABASE")
+        remedy: "export PGHOST=HOST PGUSER=ROLE PGDATABASE=DATABASE")
     }
     let session = ConnectionProbes.fresh(context)
     do {
@@ -129,7 +129,7 @@ public struct NetworkReachableProbe: Probe {
       try await session.connect()
     } catch let error as PostgresError {
       return question.failed(
-        ProbeQuestion.reason(error), remedy: "look at the server, the network and the firewall")
+        ProbeQuestion.reason(error), remedy: "pg_isready -h HOST -p PORT")
     } catch {
       return question.unknown("it was interrupted")
     }

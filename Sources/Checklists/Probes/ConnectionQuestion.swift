@@ -103,7 +103,7 @@ struct ProbeQuestion: Sendable {
     switch error.sqlState {
     case "42P01", "42883", "42703", "42704", "3F000":
       // These name objects, never values.
-      failed("missing: \(error.message)", remedy: "tsdb migrate up")
+      failed("missing: \(error.message)", remedy: "tsdb migrate up; tsdb migrate verify")
     case "42501":
       unknown(
         "the role may not look: \(error.message)",

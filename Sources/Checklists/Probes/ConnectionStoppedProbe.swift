@@ -37,7 +37,10 @@ public struct RollbackStoppedProbe: Probe {
       guard others == 0, prepared == 0 else {
         return question.failed(
           "\(ProbeText.count(others, "session")) of others and \(ProbeText.count(prepared, "prepared transaction"))",
-          remedy: "stop the application's services, or end their sessions")
+          remedy: others > 0
+            ? "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+              + "and backend_type = 'client backend' and application_name !~ '^tsdb( |$)'"
+            : "select gid, prepared, owner from pg_prepared_xacts where database = current_database()")
       }
       guard hidden == 0 else {
         return question.unknown(

@@ -78,8 +78,9 @@ public struct ConnectionTLSProbe: Probe {
       return question.failed(
         "the connection is not encrypted\(facts.isUnixSocket ? " (a unix socket)" : ""); \(server)",
         remedy: facts.isServerReady
-          ? "connect with sslmode=verify-full"
-          : "give the server a certificate and ssl = on, then sslmode=verify-full")
+          ? "export PGSSLMODE=verify-full PGSSLROOTCERT=FILE"
+          : "alter system set ssl = on; select pg_reload_conf(); export PGSSLMODE=verify-full PGSSLROOTCERT=FILE"
+      )
     }
     let isChecked = ["verify-full", "verify-ca"].contains(facts.mode)
     let certificate =
@@ -89,10 +90,12 @@ public struct ConnectionTLSProbe: Probe {
     let observed = "\(version), \(facts.cipher), \(facts.bits) bits; \(server); \(certificate)"
     guard let place = Self.protocols.firstIndex(of: version) else { return question.unknown(observed) }
     guard let least = Self.protocols.firstIndex(of: minimum), place >= least else {
-      return question.failed("\(observed); older than \(minimum)", remedy: "set ssl_min_protocol_version")
+      return question.failed(
+        "\(observed); older than \(minimum)",
+        remedy: "alter system set ssl_min_protocol_version = '\(minimum)'; select pg_reload_conf()")
     }
     guard isChecked || !isVerified else {
-      return question.failed(observed, remedy: "connect with sslmode=verify-full and sslrootcert")
+      return question.failed(observed, remedy: "export PGSSLMODE=verify-full PGSSLROOTCERT=FILE")
     }
     return question.proved(observed)
   }

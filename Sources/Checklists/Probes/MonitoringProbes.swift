@@ -97,7 +97,9 @@ struct RealtimeMetricsProbe: Probe {
       """
     ).rows().compactMap { $0[0] }
     guard !columns.isEmpty else {
-      throw SmokeFailure("there is no view vw_troubleshooting_realtime_metrics", remedy: "tsdb migrate up")
+      throw SmokeFailure(
+        "there is no view vw_troubleshooting_realtime_metrics", remedy: "tsdb migrate up; tsdb migrate verify"
+      )
     }
     guard columns == Self.columns else {
       let wrong = Self.columns.filter { !columns.contains($0) }
@@ -177,7 +179,7 @@ struct DashboardProbe: Probe {
           """)
       } catch let error as PostgresError where error.isCancellation && !Task.isCancelled {
         throw SmokeFailure(
-          "no answer within \(limit.spanText)", remedy: "tsdb check shows what is slow, or analyze")
+          "no answer within \(limit.spanText)", remedy: "tsdb maintain analyze; tsdb check")
       }
       let taken = start.duration(to: clock.now)
       guard taken <= limit else { throw SmokeFailure("the answer took \(taken.spanText)") }
@@ -255,7 +257,7 @@ struct LogsCollectedProbe: Probe {
         observed: "audited: sessions, webhooks, settings, without secrets"
           + (isStray ? ", but in the default partition: this month has none" : "")
           + "; a probe's error was stored; newest error: \(newest[0, 0] ?? "no data yet"); rolled back",
-        remedy: isStray ? "tsdb maintain run partitions" : nil)
+        remedy: isStray ? "tsdb maintain partitions" : nil)
     }
   }
 }

@@ -235,7 +235,8 @@ struct CommonProblemsProbe: Probe {
       guard populated.isTrue(0, 0) else {
         throw SmokeFailure(
           populated.rowCount == 0 ? "there is no view mv_top_problems" : "mv_top_problems is not populated",
-          remedy: populated.rowCount == 0 ? "tsdb migrate up" : "tsdb maintain run refresh_views")
+          remedy: populated.rowCount == 0
+            ? "tsdb migrate up; tsdb migrate verify" : "tsdb maintain refresh-views")
       }
       let view = try connection.query(
         """

@@ -70,7 +70,8 @@ public struct MatviewFreshProbe: Probe {
       var found: [View] = []
       for name in names {
         guard let view = try Self.look(name, on: connection) else {
-          return question.failed("\(name) is no materialized view", remedy: "tsdb migrate up")
+          return question.failed(
+            "\(name) is no materialized view", remedy: "tsdb migrate up; tsdb migrate verify")
         }
         found.append(view)
       }

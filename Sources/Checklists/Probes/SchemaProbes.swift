@@ -107,7 +107,7 @@ public struct MatviewExistsProbe: Probe {
       }
       guard missing.isEmpty else {
         return question.failed(
-          "missing: \(missing.joined(separator: ", "))", remedy: "tsdb migrate status; tsdb migrate verify")
+          "missing: \(missing.joined(separator: ", "))", remedy: "tsdb migrate up; tsdb migrate verify")
       }
       guard different.isEmpty else {
         return question.failed(
@@ -188,7 +188,8 @@ public struct OptimiseDataProbe: Probe {
       else { return question.unknown("the statistics cannot be read") }
       guard count >= SchemaCatalogue.indexes.count else {
         return question.failed(
-          "\(ProbeText.count(count, "table")) of the application", remedy: "tsdb migrate up")
+          "\(ProbeText.count(count, "table")) of the application",
+          remedy: "tsdb migrate up; tsdb migrate verify")
       }
       let evidence = Duration.seconds(max(0, kept / 3600 * 3600)).spanText
       let observed = [
@@ -201,7 +202,11 @@ public struct OptimiseDataProbe: Probe {
       ].joined(separator: "; ")
       guard duplicates.rowCount == 0, dead == 0, unanalyzed == 0 else {
         return question.failed(
-          observed, remedy: duplicates.rowCount > 0 ? "drop the duplicates" : "tsdb maintain vacuum analyze")
+          observed,
+          remedy: duplicates.rowCount > 0
+            ? (0..<min(duplicates.rowCount, 4)).map {
+              "drop index public.\(Quoting.identifier(duplicates.text($0, 0)))"
+            }.joined(separator: "; ") : "tsdb maintain vacuum analyze")
       }
       guard kept >= window else {
         return question.unknown(

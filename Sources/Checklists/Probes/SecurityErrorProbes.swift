@@ -17,6 +17,8 @@ enum ErrorLog {
     var high = 0
     var others = 0
     var categories = ""
+    /// That asks, as GRANT reads it.
+    var role = ""
     /// Whether an error that is written is seen, or one was seen before; nil where it could not be tried.
     var isSeen: Bool?
 
@@ -34,12 +36,13 @@ enum ErrorLog {
         count(*) filter (where severity not in ('critical', 'high')),
         (select string_agg(format('%s %s', c.category, c.count), ', ' order by c.count desc, c.category)
           from (select category, count(*) from \(table) where occurred_at >= \(start) group by category) as c),
-        has_table_privilege('\(table)', 'insert'), exists (select from \(table))
+        has_table_privilege('\(table)', 'insert'), exists (select from \(table)),
+        format('%I', current_user)
       from \(table) where occurred_at >= \(start)
       """)
     var counts = Counts(
       critical: row.integer(0, 0) ?? 0, high: row.integer(0, 1) ?? 0, others: row.integer(0, 2) ?? 0,
-      categories: row.text(0, 3))
+      categories: row.text(0, 3), role: row.text(0, 6))
     if row.isTrue(0, 4) {
       try connection.execute(
         """
@@ -56,6 +59,11 @@ enum ErrorLog {
     return counts
   }
 
+  /// What shows the errors, to whoever may see them.
+  static let listing =
+    "select occurred_at, severity, category, error_type from \(table) where severity in ('critical', 'high') "
+    + "order by occurred_at desc limit 20"
+
   static let needs: [ProbeNeed] = [.select(table)]
 
   static func unseen(_ counts: Counts, _ question: ProbeQuestion) -> ProbeAnswer? {
@@ -66,7 +74,7 @@ enum ErrorLog {
     default:
       question.unknown(
         "no error was ever written, and this role may not try: \(counts.text)",
-        remedy: "grant insert on \(table) to the role that asks")
+        remedy: "grant insert on \(table) to \(counts.role)")
     }
   }
 }
@@ -109,7 +117,7 @@ public struct LogsCriticalProbe: Probe {
     return await question.answer(context.session) { connection in
       let counts = try ErrorLog.counts(since: start, on: connection)
       guard counts.critical == 0 else {
-        return question.failed(counts.text, remedy: "look at these errors first")
+        return question.failed(counts.text, remedy: ErrorLog.listing)
       }
       return ErrorLog.unseen(counts, question) ?? question.proved(counts.text)
     }
@@ -156,7 +164,7 @@ public struct LogsWatchProbe: Probe {
     return await question.answer(context.session) { connection in
       let counts = try ErrorLog.counts(since: start, on: connection)
       guard counts.critical == 0, counts.high <= high else {
-        return question.failed(counts.text, remedy: "look at these errors")
+        return question.failed(counts.text, remedy: ErrorLog.listing)
       }
       return ErrorLog.unseen(counts, question) ?? question.proved(counts.text)
     }

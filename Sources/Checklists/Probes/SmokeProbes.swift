@@ -26,6 +26,43 @@ struct SmokeStatementsProbe: Probe {
     ProbeDefect(
       "a view cannot be refreshed concurrently",
       sql: "drop index public.mv_feedback_summary_problem_detected_id_idx"),
+    ProbeDefect(
+      "a function of the maintenance does nothing",
+      sql: """
+        create or replace function public.cleanup_expired_cache() returns integer language sql as 'select 1'
+        """),
+    ProbeDefect(
+      "the retention says what it deletes, and deletes nothing",
+      sql: """
+        create or replace function public.cleanup_old_troubleshooting_data(
+          p_days_to_keep integer default 90, p_dry_run boolean default false)
+        returns table (table_name character varying, deleted_count bigint) language sql as $$
+          select t, 1::bigint from unnest(array['support_troubleshooting_attempts',
+            'support_troubleshooting_feedback', 'support_troubleshooting_notifications',
+            'support_troubleshooting_sessions']::varchar[]) as u (t)
+        $$
+        """),
+    ProbeDefect(
+      "a trigger fires on replicas alone",
+      sql: """
+        alter table public.support_webhooks enable replica trigger support_webhooks_touch_updated_at
+        """),
+    ProbeDefect(
+      "a trigger waits for another event",
+      sql: """
+        drop trigger support_troubleshooting_config_touch_updated_at on public.support_troubleshooting_config;
+        create trigger support_troubleshooting_config_touch_updated_at
+          before insert on public.support_troubleshooting_config
+          for each row execute function public.troubleshooting_touch_updated_at()
+        """),
+    ProbeDefect(
+      "a view has its columns and shows nothing",
+      sql: """
+        create or replace view public.vw_troubleshooting_feedback_summary as
+          select f.collected_at::date as date, 0::integer as total_feedback, 0::double precision as average_rating,
+            0::integer as helpful_count, 0::integer as resolved_count, 0::integer as positive_feedback_count
+          from public.support_troubleshooting_feedback as f where false
+        """),
   ]
 
   init(arguments: [String: String]) throws(ChecklistError) {

@@ -40,7 +40,7 @@ struct RollbackServicesProbe: Probe {
       guard views.integer(0, 1) == 0 else {
         throw SmokeFailure(
           "\(views.text(0, 1)) of 3 materialized views are not populated",
-          remedy: "tsdb maintain run refresh_views")
+          remedy: "tsdb maintain refresh-views")
       }
       let critical = try connection.query(
         """

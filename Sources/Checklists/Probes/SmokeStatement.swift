@@ -86,6 +86,6 @@ struct SmokeRun {
       "\(failures.count) of \(done) statements failed: \(failures.prefix(5).joined(separator: "; "))"
         + (failures.count > 5 ? "; …" : ""),
       remedy: first.contains("42P01") || first.contains("42883") || first.contains("42703")
-        ? "tsdb migrate verify shows what is missing" : nil)
+        ? "tsdb migrate verify" : nil)
   }
 }

@@ -51,6 +51,12 @@ extension SmokeStatements {
         returning config_value
         """, parameters: [":key"], expected: .value("1")),
     SmokeStatement(
+      what: "the time of a change of the configuration",
+      sql: """
+        update public.support_troubleshooting_config set updated_at = '2000-01-01' where config_key = $1
+        returning updated_at = now()
+        """, parameters: [":key"], expected: .value("t")),
+    SmokeStatement(
       what: "a value of the wrong type",
       sql: "update public.support_troubleshooting_config set config_value = 'tsdb' where config_key = $1",
       parameters: [":key"], expected: .refused("23514")),
@@ -170,13 +176,40 @@ extension SmokeStatements {
 
   /// Last, because they lock what others read or refresh: the rollback follows at once.
   static let maintenance: [SmokeStatement] = [
+    // Older than any other, so that nothing else is deleted.
+    SmokeStatement(
+      what: "keep a session of a thousand years",
+      sql: """
+        insert into public.support_troubleshooting_sessions
+          (session_id, customer_email, problem_description, status, started_at, resolved_at)
+        values ($1 || '-old', $2, 'tsdb', 'resolved', now() - interval '365001 days', now() - interval '365001 days')
+        returning id
+        """, parameters: [":session", ":email"], expected: .some),
     SmokeStatement(
       what: "retention",
-      sql: "select deleted_count from public.cleanup_old_troubleshooting_data(365000, false)",
-      expected: .rows(4), functions: ["cleanup_old_troubleshooting_data"]),
+      sql: """
+        select string_agg(case when table_name = 'support_troubleshooting_sessions' then (deleted_count > 0)::text
+          else 'kept' end, ' ' order by table_name)
+        from public.cleanup_old_troubleshooting_data(365000, false)
+        """, expected: .value("kept kept kept true"), functions: ["cleanup_old_troubleshooting_data"]),
     SmokeStatement(
-      what: "expire the cache", sql: "select public.cleanup_expired_cache()", expected: .some,
+      what: "what retention leaves",
+      sql: """
+        select count(*) from public.support_troubleshooting_sessions where session_id in ($1::text, $1::text || '-old')
+        """, parameters: [":session"], expected: .value("1")),
+    SmokeStatement(
+      what: "let a value in the cache expire",
+      sql: """
+        update public.support_troubleshooting_cache set expires_at = now() - interval '1 hour'
+         where cache_key = $1 returning cache_key
+        """, parameters: [":key"], expected: .some),
+    SmokeStatement(
+      what: "expire the cache", sql: "select public.cleanup_expired_cache() > 0", expected: .value("t"),
       functions: ["cleanup_expired_cache"]),
+    SmokeStatement(
+      what: "what is left in the cache",
+      sql: "select count(*) from public.support_troubleshooting_cache where cache_key = $1",
+      parameters: [":key"], expected: .value("0")),
     SmokeStatement(
       what: "refresh the views", sql: "select public.refresh_troubleshooting_views()", expected: .rows(1),
       functions: ["refresh_troubleshooting_views"]),

@@ -177,6 +177,12 @@ enum SmokeStatements {
          where webhook_id = $1 and enabled and events @> $2::jsonb
         """, parameters: [":webhook", #"["session_started"]"#], expected: .rows(1)),
     SmokeStatement(
+      what: "the time of a change of a webhook",
+      sql: """
+        update public.support_webhooks set updated_at = '2000-01-01' where webhook_id = $1
+        returning updated_at = now()
+        """, parameters: [":webhook"], expected: .value("t")),
+    SmokeStatement(
       what: "record the call of a webhook",
       sql: """
         insert into public.support_webhook_events

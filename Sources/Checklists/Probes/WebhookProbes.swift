@@ -115,7 +115,7 @@ struct WebhooksWorkingProbe: Probe {
       guard numbers[2] == 0 else {
         throw SmokeFailure(
           "of \(MonitoringText.counted(numbers[0], "enabled webhook")), \(numbers[2]) had no call accepted",
-          remedy: "select webhook_id, failed_events from vw_webhook_stats where success_rate = 0")
+          remedy: "select webhook_id, failed_events from public.vw_webhook_stats where success_rate = 0")
       }
       guard numbers[1] > 0 else {
         return ProbeAnswer(

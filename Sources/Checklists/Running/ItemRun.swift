@@ -116,7 +116,7 @@ public struct ItemRun: Sendable {
     case .missing:
       return ProbeAnswer(
         .unknown, asked: call?.name ?? "", observed: "this tsdb has no probe of that name",
-        remedy: "see tsdb checklist list --probes")
+        remedy: "tsdb checklist list --probes")
     case .probe(let probe):
       let name = type(of: probe).name
       let area = String(name.prefix { $0 != "." })

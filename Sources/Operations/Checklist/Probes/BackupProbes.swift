@@ -89,13 +89,13 @@ struct BackupProvenProbe: ProjectProbe {
       guard let proven = sight.newestProven, let time = proven.time else {
         return sight.missing(
           "no backup that was restored on trial", asked: Self.asked,
-          remedy: "tsdb backup, then tsdb backup verify latest --restore")
+          remedy: "tsdb backup; tsdb backup verify latest --restore")
       }
       let observed = proven.summary(at: .now) + sight.others
       guard UTCTime.now - time <= limit.wholeSeconds else {
         return ProbeAnswer(
           .failed, asked: Self.asked, observed: "older than \(limit.spanText): \(observed)",
-          remedy: "tsdb backup, then tsdb backup verify latest --restore")
+          remedy: "tsdb backup; tsdb backup verify latest --restore")
       }
       guard sight.damagedSince(proven).isEmpty else {
         return ProbeAnswer(
@@ -152,7 +152,7 @@ struct BackupConfigurationProbe: ProjectProbe {
         return ProbeAnswer(
           .failed, asked: Self.asked,
           observed: "changed after the backup: \(changed.joined(separator: ", ")); \(observed)",
-          remedy: "tsdb backup, then tsdb backup verify latest")
+          remedy: "tsdb backup; tsdb backup verify latest")
       }
       return ProbeAnswer(.proved, asked: Self.asked, observed: "\(observed), config/settings.conf")
     } catch {

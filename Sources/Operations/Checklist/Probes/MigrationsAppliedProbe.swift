@@ -41,6 +41,37 @@ struct MigrationsAppliedProbe: ProjectProbe {
       "the files are others than those that were applied",
       changes: [.write("migrations/*.sql", "select 1;\n")]),
     ProbeDefect("there are no files", changes: [.remove("migrations/*")]),
+    ProbeDefect(
+      "a function does nothing",
+      sql: """
+        create or replace function public.cleanup_expired_cache() returns integer language sql as 'select 0'
+        """, arguments: ["file": "support_troubleshooting_performance_schema"]),
+    ProbeDefect(
+      "a view has its columns and shows nothing",
+      sql: """
+        create or replace view public.vw_webhook_stats as
+          select w.webhook_id, w.url, w.enabled, 0::integer as total_events, 0::integer as successful_events,
+            0::integer as failed_events, null::double precision as success_rate,
+            null::timestamptz as last_triggered_at
+          from public.support_webhooks as w where false
+        """, arguments: ["file": "support_webhooks_schema"]),
+    ProbeDefect(
+      "a trigger is off",
+      sql: "alter table public.support_webhooks disable trigger support_webhooks_touch_updated_at",
+      arguments: ["file": "support_webhooks_schema"]),
+    ProbeDefect(
+      "a trigger fires on replicas alone",
+      sql: """
+        alter table public.support_troubleshooting_config enable replica trigger support_troubleshooting_config_audit
+        """, arguments: ["file": "support_troubleshooting_performance_schema"]),
+    ProbeDefect(
+      "a trigger waits for another event",
+      sql: """
+        drop trigger support_troubleshooting_feedback_copy_rating on public.support_troubleshooting_feedback;
+        create trigger support_troubleshooting_feedback_copy_rating
+          after update on public.support_troubleshooting_feedback
+          for each row execute function public.troubleshooting_copy_feedback_rating()
+        """, arguments: ["file": "support_troubleshooting_feedback_schema"]),
   ]
 
   /// Without `.sql`; nil for all.
@@ -53,7 +84,7 @@ struct MigrationsAppliedProbe: ProjectProbe {
 
   func run(_ context: ProbeContext, in access: DatabaseAccess) async -> ProbeAnswer {
     let asked =
-      file.map { "the history of \"\($0)\", and its verify script" }
+      file.map { "the history of \"\($0)\", its verify script, and the catalogue against what it left" }
       ?? "the history of all files, their verify scripts, and the catalogue against what they left"
     do {
       let result = try await MigrateVerify(name: file).run(access)
@@ -63,12 +94,20 @@ struct MigrationsAppliedProbe: ProjectProbe {
       var faults = result.migrations.compactMap(Self.fault)
       let added = result.drift.filter { $0.change == "added" }
       let lost = result.drift.filter { $0.change != "added" } + added.filter { Self.changesATable($0, added) }
-      // Which file an object belongs to is not known; the script of the file has looked at its own.
-      if file == nil { faults += lost.map { "\($0.kind) \($0.object) is \($0.change)" } }
+      // The history keeps what all files left together: of one file it is what the file names.
+      let named = try file.map { file in
+        let text = try access.project.migrations().files.first { $0.name == file }?.text ?? ""
+        return lost.filter { object in
+          // Of what was added the file can only name the table.
+          let names = Self.names(of: object.object)
+          return (object.change == "added" ? names.dropLast() : names[...]).allSatisfy { text.contains($0) }
+        }
+      }
+      faults += (named ?? lost).map { "\($0.kind) \($0.object) is \($0.change)" }
       guard faults.isEmpty else {
         return ProbeAnswer(
           .failed, asked: asked, observed: faults.prefix(10).joined(separator: "; "),
-          remedy: "tsdb migrate status, tsdb migrate verify")
+          remedy: "tsdb migrate status; tsdb migrate verify")
       }
       let unchecked = result.migrations.filter { $0.script != "passed" }.map(\.name)
       if file != nil, !unchecked.isEmpty, !lost.isEmpty {
@@ -84,7 +123,9 @@ struct MigrationsAppliedProbe: ProjectProbe {
         observed: "\(names); "
           + (unchecked.isEmpty
             ? "verify scripts passed" : "without verify script: \(unchecked.joined(separator: ", "))")
-          + (file == nil ? ", nothing missing, changed or added to" : "")
+          + (file == nil
+            ? ", nothing missing, changed or added to"
+            : ", nothing that it names is missing, changed or added to")
           + (others > 0 && file == nil ? ", \(others) object\(others == 1 ? "" : "s") added by others" : "")
           + (result.liveFingerprint.map { ", catalogue \($0.prefix(27))" } ?? ""))
     } catch let error as MigrationError where error.kind == .invalidInput {
@@ -103,6 +144,12 @@ struct MigrationsAppliedProbe: ProjectProbe {
   ) -> Bool {
     kindsOfTables.contains(object.kind)
       && !added.contains { !kindsOfTables.contains($0.kind) && object.object.hasPrefix($0.object + ".") }
+  }
+
+  /// The parts of an object's name behind the schema, such as table and trigger, without arguments.
+  static func names(of object: String) -> [String] {
+    let words = object.prefix { $0 != "(" }.split(separator: " ").last ?? ""
+    return words.split(separator: ".").dropFirst().map { $0.filter { $0 != "\"" } }
   }
 
   private static func fault(_ migration: MigrateVerify.Result.Migration) -> String? {

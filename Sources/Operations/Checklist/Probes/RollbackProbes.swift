@@ -34,7 +34,7 @@ struct RollbackPlanProbe: ProjectProbe {
         let since = first == nil ? "" : " from before the deployment's migrations"
         return sight.missing(
           "no backup\(since) that was restored on trial", asked: Self.asked,
-          remedy: "tsdb backup, then tsdb backup verify latest --restore")
+          remedy: "tsdb backup; tsdb backup verify latest --restore")
       }
       let took =
         entry.proofs.last { $0.kind == .proven }.map { ", restored in \($0.durationMilliseconds) ms" } ?? ""
@@ -96,7 +96,7 @@ struct RollbackRestoredProbe: ProjectProbe {
       guard faults.isEmpty else {
         return ProbeAnswer(
           .failed, asked: Self.asked, observed: faults.prefix(10).joined(separator: ", "),
-          remedy: "restore once more, or mend what is named")
+          remedy: "tsdb migrate verify; tsdb check")
       }
       let kept = try await SwapTarget(access).kept()
       guard let last = kept.first(where: { $0.mark.reason == .restored }) else {

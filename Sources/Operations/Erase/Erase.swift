@@ -23,7 +23,7 @@ public struct Erase: Sendable {
       public let table: String
       /// `delete` or `anonymise`.
       public let action: String
-      public let rows: Int
+      public internal(set) var rows: Int
     }
 
     /// Where the address still is, outside what is erased.
@@ -31,6 +31,15 @@ public struct Erase: Sendable {
       public let relation: String
       public let column: String
       public let rows: Int
+      /// Whether the column holds bytes, of which only those that are plain text could be searched.
+      public let isBytes: Bool
+    }
+
+    /// What can hold an address, and of which nothing is known.
+    public struct Unsearched: Sendable, Encodable, Equatable {
+      /// A table or view, a column of one, or `large objects`.
+      public let relation: String
+      public let reason: String
     }
 
     public let database: String
@@ -38,12 +47,13 @@ public struct Erase: Sendable {
     /// Those with rows.
     public let tables: [Table]
     public let left: [Place]
-    /// Tables and views with texts that the role may not read, so that nothing is known of them.
-    public let unsearched: [String]
+    public let unsearched: [Unsearched]
     /// Whether the server's log takes down what statements are given, the address among it.
     public let isLogged: Bool
-    /// Of the record in `erasures`; nil where none was written.
+    /// Of the record; nil where none was written.
     public let record: Int?
+    /// Where records are, such as `tsdb.erasures`.
+    public let recordTable: String
     public let keyId: String?
     public let backups: String
 
@@ -68,6 +78,7 @@ public struct Erase: Sendable {
     return Result(
       database: outcome.database, isDryRun: isDryRun, tables: outcome.tables, left: outcome.left,
       unsearched: outcome.unsearched, isLogged: outcome.isLogged, record: outcome.record,
+      recordTable: "\(configuration.historySchema).erasures",
       keyId: isDryRun ? nil : key?.id,
       backups: Self.backups(kept: configuration.backupRetention, from: .now))
   }

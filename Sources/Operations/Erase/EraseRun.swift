@@ -7,8 +7,7 @@ struct EraseRun: Sendable {
     var database = ""
     var tables: [Erase.Result.Table] = []
     var left: [Erase.Result.Place] = []
-    /// Tables and views with texts that this role may not read.
-    var unsearched: [String] = []
+    var unsearched: [Erase.Result.Unsearched] = []
     /// Whether the server's log takes down the parameters of statements, the address among them.
     var isLogged = false
     var record: Int?
@@ -43,36 +42,46 @@ struct EraseRun: Sendable {
     }
   }
 
+  /// How often what came in meanwhile is erased as well.
+  private static let rounds = 5
+
   private func work(on connection: borrowing Connection) throws -> Outcome {
     var outcome = Outcome()
     outcome.database = try connection.query("select current_database()").text(0, 0)
     outcome.isLogged = try keepOutOfLog(on: connection)
-    outcome.unsearched = try unreadable(on: connection)
-    // Nobody adds rows to the sessions while they are erased.
+    let pseudonym = try pseudonym(on: connection)
+    for round in 1... {
+      try erase(pseudonym, on: connection, &outcome)
+      let search = try EraseSearch(address: address).run(on: connection)
+      outcome.unsearched = search.unsearched
+      let leftover = search.places.first(where: Self.isErased)
+      outcome.left = search.places.filter { !Self.isErased($0) }
+      guard let leftover, !isDryRun else { break }
+      // Nobody is held off: what others committed after it was listed has its turn in another round.
+      guard round < Self.rounds else { throw Self.refusal(leftover) }
+    }
+    if let key, !outcome.tables.isEmpty { outcome.record = try record(outcome, key, on: connection) }
+    return outcome
+  }
+
+  /// One round over all tables; a dry run counts only.
+  private func erase(
+    _ pseudonym: String, on connection: borrowing Connection, _ outcome: inout Outcome
+  ) throws(PostgresError) {
+    // Nobody adds rows to these sessions while they are erased.
     let sessions = try connection.query(
-      ErasedTable.sessions + (isDryRun ? "" : " for update"), [address.pattern]
+      ErasedTable.sessions + (isDryRun ? "" : " for update"), [address.wholePattern]
     ).rows().compactMap { $0[0] }
     let parameters: [String?] = [
-      try pseudonym(on: connection), address.pattern, address.jsonPattern, Quoting.textArray(sessions),
+      pseudonym, address.pattern, address.jsonPattern, Quoting.textArray(sessions), address.wholePattern,
     ]
     for table in ErasedTable.all {
       let rows = try count(table, parameters, on: connection)
-      if rows > 0 {
-        outcome.tables.append(
-          Erase.Result.Table(table: table.name, action: table.action.rawValue, rows: rows))
-      }
+      if rows > 0 { outcome.add(rows, of: table) }
     }
-    if let key {
-      for table in ErasedTable.all { _ = try connection.query(table.statement, parameters) }
-      try refreshViews(on: connection)
-      outcome.left = try places(on: connection)
-      try refuseLeftovers(outcome.left)
-      if !outcome.tables.isEmpty { outcome.record = try record(outcome, key, on: connection) }
-    } else {
-      let erased = Self.erasedColumns
-      outcome.left = try places(on: connection).filter { !erased.contains("\($0.relation).\($0.column)") }
-    }
-    return outcome
+    guard !isDryRun else { return }
+    for table in ErasedTable.all { _ = try connection.query(table.statement, parameters) }
+    try refreshViews(on: connection)
   }
 
   /// Turns off the logging of parameters for this transaction, where the role may.
@@ -123,76 +132,12 @@ struct EraseRun: Sendable {
     if views.isTrue(0, 0) { _ = try connection.query("select public.refresh_troubleshooting_views()") }
   }
 
-  /// Every column of tables and populated views that holds text or JSON.
-  private static let textColumns = """
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    join pg_type as t on t.oid = a.atttypid
-    left join pg_type as e on e.oid = t.typelem and t.typcategory = 'A'
-    left join pg_type as b on b.oid = t.typbasetype
-    where c.relkind in ('r', 'm') and (c.relkind = 'r' or c.relispopulated) and c.relpersistence <> 't'
-      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and coalesce(nullif(e.typname, 'char'), b.typname, t.typname)
-        in ('text', 'varchar', 'bpchar', 'json', 'jsonb', 'citext', 'xml', 'hstore', 'name')
-    """
-
-  private static let isReadable =
-    "(has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select'))"
-
-  /// What holds texts and may not be read by this role.
-  private func unreadable(on connection: borrowing Connection) throws(PostgresError) -> [String] {
-    try connection.query(
-      """
-      select distinct format('%I.%I', n.nspname, c.relname)
-      \(Self.textColumns)
-        and not \(Self.isReadable)
-      order by 1
-      """
-    ).rows().compactMap { $0[0] }
-  }
-
-  /// Where the address is, in all tables and materialized views that can be read.
-  private func places(on connection: borrowing Connection) throws(PostgresError) -> [Erase.Result.Place] {
-    let relations = try connection.query(
-      """
-      select c.oid::regclass::text, c.relkind = 'm',
-        coalesce((select p.oid::regclass::text from pg_partition_ancestors(c.oid) as r
-          join pg_class as p on p.oid = r.relid where not p.relispartition), c.oid::regclass::text),
-        string_agg(case when t.typname in ('json', 'jsonb') then 'j' else 't' end || quote_ident(a.attname), chr(1)
-          order by a.attnum)
-      \(Self.textColumns)
-        and \(Self.isReadable)
-      group by c.oid
-      order by 1
-      """
-    ).rows()
-    var found: [Erase.Result.Place] = []
-    for relation in relations {
-      let columns = (relation[3] ?? "").split(separator: "\u{1}").map {
-        (isJSON: $0.hasPrefix("j"), name: $0.dropFirst())
-      }
-      let counts = columns.map { column in
-        let text = "\(column.name)::text"
-        let isThere =
-          ErasedTable.addressColumns.contains(String(column.name))
-          ? ErasedTable.isAddress(text, "$1") : "\(text) ~* $\(column.isJSON ? 2 : 1)"
-        return "count(*) filter (where \(isThere))"
-      }.joined(separator: ", ")
-      let row = try connection.query(
-        "select \(counts) from \(relation[1] == "t" ? "" : "only ")\(relation[0] ?? "") "
-          + "where $1::text is not null and $2::text is not null", [address.pattern, address.jsonPattern])
-      for (index, column) in columns.enumerated() where (row.integer(0, index) ?? 0) > 0 {
-        found.append(
-          Erase.Result.Place(
-            relation: relation[2] ?? "", column: String(column.name), rows: row.integer(0, index) ?? 0))
-      }
-    }
-    return found
+  private static func isErased(_ place: Erase.Result.Place) -> Bool {
+    erasedColumns.contains("\(place.relation).\(place.column)")
   }
 
   /// Such as `public.support_troubleshooting_sessions.customer_email`.
-  private static var erasedColumns: Set<String> {
+  static let erasedColumns: Set<String> = {
     var columns: Set<String> = []
     for table in ErasedTable.all {
       for column in table.texts + table.documents + table.values.map(\.column) {
@@ -208,14 +153,12 @@ struct EraseRun: Sendable {
       "public.mv_top_problems.detected_problem_id", "public.mv_top_problems.detected_problem_title",
       "public.mv_feedback_summary.problem_detected_id",
     ])
-  }
+  }()
 
-  private func refuseLeftovers(_ left: [Erase.Result.Place]) throws(MaintenanceError) {
-    let erased = Self.erasedColumns
-    guard let place = left.first(where: { erased.contains("\($0.relation).\($0.column)") }) else { return }
-    throw MaintenanceError(
-      .failed, "the address is still in \(place.relation).\(place.column)",
-      detail: "A row came in between, or a trigger wrote it again. Nothing was changed.", hint: "try again")
+  private static func refusal(_ place: Erase.Result.Place) -> MaintenanceError {
+    MaintenanceError(
+      .failed, "the address is still in \(place.relation).\(place.column) after \(rounds) rounds",
+      detail: "A trigger writes it again, or rows keep coming in. Nothing was changed.", hint: "try again")
   }
 
   private func record(
@@ -255,5 +198,16 @@ struct EraseRun: Sendable {
     comment on column \(table).key_id is 'names the key without telling it';
     comment on column \(table).counts is 'table, what was done, rows';
     """
+  }
+}
+
+extension EraseRun.Outcome {
+  fileprivate mutating func add(_ rows: Int, of table: ErasedTable) {
+    let action = table.action.rawValue
+    if let index = tables.firstIndex(where: { $0.table == table.name && $0.action == action }) {
+      tables[index].rows += rows
+    } else {
+      tables.append(Erase.Result.Table(table: table.name, action: action, rows: rows))
+    }
   }
 }

@@ -26,22 +26,60 @@ public struct ErasedAddress: Sendable, CustomStringConvertible, CustomReflectabl
   public var customMirror: Mirror { Mirror(self, children: []) }
 
   /// Matches the address where it stands by itself: not the end of a longer name, nor the beginning of a longer host.
+  /// All of its characters but ASCII letters and digits may be percent-encoded, also more than once. Group 1 is what
+  /// stands before and is kept: to look behind for it takes the server several times as long.
   ///
-  /// Source: PostgreSQL manual, "Regular Expression Details".
-  var pattern: String { "(?<![[:alnum:]._%+-])" + escaped + Self.end }
+  /// Source: PostgreSQL manual, "Regular Expression Details"; RFC 3986, sections 2.1 and 2.3.
+  var pattern: String { Self.start(or: []) + spellings() + Self.end }
 
   /// As ``pattern``, in the text of JSON, where a line break is a backslash and a letter.
-  var jsonPattern: String { "(?:(?<![[:alnum:]._%+-])|(?<=\\\\[bfnrt]))" + escaped + Self.end }
+  var jsonPattern: String { Self.start(or: ["\\\\[bfnrt]"]) + spellings() + Self.end }
 
-  private static let end = "(?![[:alnum:]_-]|[.][[:alnum:]])"
+  /// As ``pattern``, in what `encode(…, 'escape')` makes of bytes: bytes outside ASCII are a backslash and three digits.
+  var bytesPattern: String {
+    Self.start(or: ["\\\\[bfnrt]", "\\\\000"]) + spellings(isEscaped: true) + Self.end
+  }
 
-  private var escaped: String {
+  /// Matches the address and nothing else, but spaces around it, or a name before it in angle brackets.
+  var wholePattern: String { "^(?:[^@<>]*<)?\(Self.spaces)\(spellings())\(Self.spaces)>?\\s*$" }
+
+  private static let percent = "%(?:25)*"
+  private static let spaces = "(?:\\s|\(percent)(?:20|0[9ad]))*"
+
+  /// A percent-encoded character that is no part of a name: of ASCII all but letters, digits and `.%+-_`, outside ASCII
+  /// the punctuation and spaces of two blocks.
+  private static let encodedSeparator =
+    "\(percent)(?:[01][0-9a-f]|2[0-46-9acf]|3[a-f]|40|5[b-e]|60|7[b-f]"
+    + "|(?:c2|e2\(percent)8[01])\(percent)[89ab][0-9a-f])"
+
+  private static let encodedLetter =
+    "\(percent)(?:3[0-9]|[46][1-9a-f]|[57][0-9a]|c[3-9a-f]|d[0-9a-f]|e[013-9a-f]|f[0-4])"
+
+  private static func start(or others: [String]) -> String {
+    "((?<![[:alnum:]._%+-])|\(([encodedSeparator] + others).joined(separator: "|")))"
+  }
+
+  private static let end =
+    "(?![[:alnum:]_-]|\(encodedLetter)|\(percent)(?:2d|5f)|(?:[.]|\(percent)2e)(?:[[:alnum:]]|\(encodedLetter)))"
+
+  private func spellings(isEscaped: Bool = false) -> String {
     text.unicodeScalars.map { scalar in
+      let isWord =
+        scalar.isASCII && (scalar.properties.isAlphabetic || (0x30...0x39).contains(scalar.value))
+      if isWord { return String(scalar) }
+      let cases = Set([String(scalar), String(scalar).uppercased()]).sorted().map { Array($0.utf8) }
       // Outside ASCII nothing has a meaning of its own in a regular expression.
-      let isLiteral =
-        scalar.value > 0x7F || scalar.properties.isAlphabetic || (0x30...0x39).contains(scalar.value)
-      return isLiteral ? String(scalar) : "\\\(scalar)"
+      var choices = [scalar.isASCII ? "\\\(scalar)" : String(scalar)]
+      choices += cases.map { $0.map { Self.percent + Self.hexadecimal($0) }.joined() }
+      if isEscaped, !scalar.isASCII {
+        choices += cases.map { $0.map { "\\\\" + String($0, radix: 8) }.joined() }
+      }
+      return "(?:\(choices.joined(separator: "|")))"
     }.joined()
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> String {
+    (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
   }
 
   /// The HMAC-SHA-256 under `key`: it says whether an address was erased to whoever has key and address.
@@ -50,7 +88,7 @@ public struct ErasedAddress: Sendable, CustomStringConvertible, CustomReflectabl
   }
 }
 
-/// The key of the digests in `erasures`; never stored.
+/// The key of the digests in `tsdb.erasures`; never stored.
 public struct ErasureKey: Sendable, CustomStringConvertible, CustomReflectable {
   /// In bytes: a shorter one could be guessed from its id.
   static let leastLength = 32

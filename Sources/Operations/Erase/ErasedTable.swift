@@ -1,7 +1,7 @@
 /// What becomes of a table's rows when an address is erased.
 ///
-/// Statements take four parameters: the pseudonym (`$1`), the address as a regular expression for text (`$2`) and for
-/// JSON (`$3`), and the ids of the customer's sessions (`$4`).
+/// Statements take five parameters: the pseudonym (`$1`), the address as a regular expression for text (`$2`) and for
+/// JSON (`$3`), the ids of the customer's sessions (`$4`), and a regular expression for the address alone (`$5`).
 struct ErasedTable: Sendable {
   enum Action: String, Sendable, Encodable {
     case delete, anonymise
@@ -36,16 +36,17 @@ struct ErasedTable: Sendable {
     }
   }
 
-  /// Every statement names all four parameters, so that the server knows their types.
+  /// Every statement names all five parameters, so that the server knows their types.
   private var used: String {
-    "($1::text is not null and $2::text is not null and $3::text is not null and $4::text[] is not null) and "
+    "($1::text is not null and $2::text is not null and $3::text is not null and $4::text[] is not null"
+      + " and $5::text is not null) and "
   }
 
   private var assignments: String {
     let isOwned = owned ?? "false"
     let replaced: [(String, String)] =
-      texts.map { ($0, "regexp_replace(t.\($0), $2, $1, 'gi')") }
-      + documents.map { ($0, "regexp_replace(t.\($0)::text, $3, $1, 'gi')::jsonb") }
+      texts.map { ($0, "regexp_replace(t.\($0), $2, '\\1' || $1, 'gi')") }
+      + documents.map { ($0, "regexp_replace(t.\($0)::text, $3, '\\1' || $1, 'gi')::jsonb") }
     let columns =
       replaced.map(\.0) + values.map(\.column).filter { column in !replaced.contains { $0.0 == column } }
     return columns.map { column in
@@ -67,23 +68,22 @@ extension ErasedTable {
   /// Columns that hold an address and nothing else.
   static let addressColumns: Set = ["customer_email", "recipient"]
 
-  /// Whether the whole column is the address: `o'ana@host` and `x/ana@host` are other people's.
+  /// Whether the whole column is the address, percent-encoded or not: `o'ana@host` and `x/ana@host` are other people's.
   ///
   /// Beside one another in a text they could be a quoted address or one in a URL, so mentions are matched more widely.
-  static func isAddress(_ column: String, _ pattern: String = "$2") -> String {
-    "\(column) ~* ('^\\s*(?:' || \(pattern) || ')\\s*$')"
-  }
+  static func isAddress(_ column: String, _ pattern: String = "$5") -> String { "\(column) ~* \(pattern)" }
 
   private static let ownSession = "t.session_id = any ($4)"
 
   /// The application's tables, in the order in which they are changed: the audit log is last, because its trigger
-  /// writes what the changes before have replaced.
+  /// writes what the changes before have replaced. Sessions are the customer's by their ids alone: one that came in
+  /// after these were listed keeps its address, so that the search finds it and all of its rows have their turn.
   ///
   /// Sessions, attempts, feedback and errors are what the statistics count, so their rows stay, without what they say
   /// of a person. Notifications, predictions, cached values and limits are about the person alone and go.
   static let all: [ErasedTable] = [
     ErasedTable(
-      name: "support_troubleshooting_sessions", action: .anonymise, owned: isAddress("t.customer_email"),
+      name: "support_troubleshooting_sessions", action: .anonymise, owned: ownSession,
       values: [
         ("customer_email", "$1"), ("customer_name", "null"), ("problem_description", "''"),
         ("ticket_id", "null"),
@@ -158,7 +158,7 @@ extension ErasedTable {
   private static func withoutPerson(_ column: String) -> String {
     """
     regexp_replace((t.\(column) - '{customer_email,customer_name,problem_description,ticket_id,metadata}'::text[])::text, \
-    $3, $1, 'gi')::jsonb
+    $3, '\\1' || $1, 'gi')::jsonb
     """
   }
 }

@@ -109,15 +109,15 @@ extension Erase.Result {
       lines += tables.map { table in
         "\(verb)\(table.action == "delete" ? "deleted" : "anonymised")  \(table.table): \(counted(table.rows, "row"))"
       }
-      if let record { lines.append("recorded as \(record) in the table erasures, key \(keyId ?? "")") }
+      if let record { lines.append("recorded as \(record) in \(recordTable), key \(keyId ?? "")") }
     }
     for place in left {
       lines.append(
         style.careful("left: ") + "\(place.relation).\(place.column): \(counted(place.rows, "row")); "
-          + "it is no customer's table of the application")
+          + (place.isBytes ? "bytes are not changed" : "it is no customer's table of the application"))
     }
-    for relation in unsearched {
-      lines.append(style.careful("not searched: ") + "\(relation): this role may not read it")
+    for place in unsearched {
+      lines.append(style.careful("not searched: ") + "\(place.relation): \(place.reason)")
     }
     if isLogged {
       lines.append(

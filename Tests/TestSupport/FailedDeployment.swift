@@ -8,12 +8,11 @@ public enum FailedDeployment {
   ///   - project: the project's directory.
   ///   - backup: the path of the backup that it took; nil where it took none.
   ///   - step: the one that failed; those before are done.
-  ///   - writesBefore: as in the record.
   /// - Returns: the record as it was written.
   @discardableResult
   public static func record(
     id: String = "20260101T000000Z-app", in project: TemporaryDirectory, of database: String, backup: String?,
-    failedAt step: DeploymentStep = .migrate, writesBefore: Int64? = nil
+    failedAt step: DeploymentStep = .migrate
   ) throws -> DeploymentRecord {
     var record = DeploymentRecord(
       id: id, database: database, systemIdentifier: nil, host: "test", tool: "tsdb test",
@@ -30,7 +29,6 @@ public enum FailedDeployment {
         id: manifest.id, path: backup, snapshotTime: manifest.snapshot.time, isProven: true)
       record.headBefore = manifest.migrations?.head
     }
-    record.writesBefore = writesBefore
     try write(record, in: project)
     return record
   }

@@ -103,8 +103,10 @@ public struct DeploymentRecord: Sendable, Codable, Equatable {
   public var headBefore: String?
   public var headAfter: String?
   public var backup: Backup?
-  /// Rows inserted, updated and deleted in the database since its statistics began, when the backup was taken.
-  public var writesBefore: Int64?
+  /// What the application's tables had been written when the backup was begun.
+  public var writesAtBackup: WriteCounters?
+  /// The same when the deployment's own steps had come to an end, good or bad; nil while they go on.
+  public var writesAtEnd: WriteCounters?
   public var rollback: Rollback?
 
   public init(

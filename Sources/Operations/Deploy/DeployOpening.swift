@@ -141,7 +141,8 @@ extension DeploymentRecord {
     record.steps = steps
     record.headBefore = headBefore
     record.headAfter = headAfter
-    record.writesBefore = writesBefore
+    record.writesAtBackup = writesAtBackup
+    record.writesAtEnd = writesAtEnd
     record.rollback = rollback
     record.backup = backup
     return record

@@ -33,6 +33,7 @@ extension DeployRun {
         "every step is done, and the server does not answer: \(redaction.clean(failure.message))",
         detail: "The deployment \(record.id) is kept.", hint: "type the same command again to continue")
     }
+    record.writesAtEnd = await DeploymentWrites.count(access, waitsForOwn: true)
     record.state = .deployed
     record.ended = now
     try await keep()
@@ -59,6 +60,9 @@ extension DeployRun {
   mutating func failed(_ step: DeploymentStep, _ failure: StepFailure) async throws -> Deploy.Result {
     let state = await DeployState.read(record, access)
     record.headAfter = state.head ?? record.headAfter
+    if record.hasChangedDatabase {
+      record.writesAtEnd = await DeploymentWrites.count(access, waitsForOwn: true)
+    }
     record.ended = now
     try store.save(record)
     if record.hasChangedDatabase { await publish() }

@@ -107,6 +107,7 @@ struct DeployRun {
 
   private mutating func perform(_ step: DeploymentStep) async throws -> StepFailure? {
     attempted.insert(step)
+    if step.changesDatabase { record.writesAtEnd = nil }
     record.begin(step, at: now)
     try store.save(record)
     report(.stepBegan(step))

@@ -34,7 +34,7 @@ extension DeployRun {
         hint: "bring it back, or go on without a way back: --skip backup --because \"…\"")
     }
     let facts = try await DeploymentFacts.read(access)
-    record.writesBefore = facts.writtenRows
+    record.writesAtBackup = await DeploymentWrites.count(access)
     record.headBefore = facts.migrationHead
     try store.save(record)
     let configuration = access.project.configuration

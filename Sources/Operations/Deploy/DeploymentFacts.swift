@@ -12,26 +12,18 @@ public struct DeploymentFacts: Sendable, Equatable {
   public let hasHistory: Bool
   /// How many migrations are applied.
   public let migrationsApplied: Int
-  /// Rows inserted, updated and deleted in the database since its statistics began.
-  ///
-  /// Source: PostgreSQL manual, `pg_stat_database`: `tup_inserted`, `tup_updated` and `tup_deleted`. A backend reports
-  /// them at most once a second.
-  public let writtenRows: Int64
 
   /// - Parameter schema: of the history's tables.
   public init(on connection: borrowing Connection, schema: String) throws(PostgresError) {
     let facts = try connection.query(
       """
       select pg_catalog.current_database(),
-        pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute'),
-        (select tup_inserted + tup_updated + tup_deleted from pg_catalog.pg_stat_database
-         where datname = pg_catalog.current_database())
+        pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')
       """)
     database = facts.text(0, 0)
     systemIdentifier =
       facts.isTrue(0, 1)
       ? try connection.query("select system_identifier from pg_catalog.pg_control_system()")[0, 0] : nil
-    writtenRows = facts[0, 2].flatMap { Int64($0) } ?? 0
     let readable = try connection.query(
       """
       select pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select')

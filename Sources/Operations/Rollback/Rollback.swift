@@ -78,12 +78,16 @@ public struct Rollback: Sendable {
         ).run(opened, access, report: { report(.restore($0)) }, swapReport: { _ in })
       }
       let facts = try await target.perform { connection in
-        try RollbackFacts(record.database, since: backup.snapshotTime, on: connection)
+        try RollbackFacts(record.database, on: connection)
       }
+      let writes =
+        if case .swapped = situation { RollbackWrites.none } else {
+          await DeploymentWrites.since(record, access)
+        }
       let later = later.filter { $0.hasChangedDatabase && $0.state != .rolledBack && $0.state != .abandoned }
       return Prepared(
         preview: RollbackPreview(
-          record, backup, facts, situation, neededSpace: opened.source.manifest?.server.database.size,
+          record, backup, facts, writes, situation, neededSpace: opened.source.manifest?.server.database.size,
           later: later),
         record: record, backup: backup, situation: situation, target: target, archive: archive,
         opened: opened,

@@ -19,9 +19,8 @@ public struct RollbackPreview: Sendable, Encodable {
   public let backup: DeploymentRecord.Backup
   /// Seconds since the backup's snapshot: the window of writes that are lost.
   public let windowSeconds: Int64?
-  /// About how many rows were inserted, updated and deleted in it, the deployment's own included, as the server's
-  /// statistics say; nil when they were reset meanwhile, or nothing is known of before.
-  public let writtenRows: Int64?
+  /// What was written in it, as far as it is known.
+  public let writes: RollbackWrites
   /// Whose sessions of the live database are ended, most first.
   public let applications: [Application]
   /// Bytes that the database had when it was backed up.
@@ -43,16 +42,14 @@ public struct RollbackPreview: Sendable, Encodable {
 extension RollbackPreview {
   init(
     _ record: DeploymentRecord, _ backup: DeploymentRecord.Backup, _ facts: RollbackFacts,
-    _ situation: RollbackSituation, neededSpace: Int64?, later: [DeploymentRecord]
+    _ writes: RollbackWrites, _ situation: RollbackSituation, neededSpace: Int64?, later: [DeploymentRecord]
   ) {
     deployment = record.id
     database = record.database
     state = record.state
     self.backup = backup
     windowSeconds = UTCTime(backup.snapshotTime).map { max(0, UTCTime.now - $0) }
-    writtenRows = record.writesBefore.flatMap { before in
-      facts.writtenRows.flatMap { $0 >= before && !facts.isReset ? $0 - before : nil }
-    }
+    self.writes = writes
     applications = facts.applications
     self.neededSpace = neededSpace
     freeSpace = facts.freeSpace
@@ -69,16 +66,9 @@ extension RollbackPreview {
 /// What the server says of a live database before it is replaced.
 struct RollbackFacts: Sendable, Equatable {
   let applications: [RollbackPreview.Application]
-  /// Since the statistics began.
-  let writtenRows: Int64?
-  /// Whether the statistics began after the backup.
-  let isReset: Bool
   let freeSpace: Int64?
 
-  /// - Parameter snapshotTime: UTC, ISO 8601.
-  init(
-    _ database: String, since snapshotTime: String, on connection: borrowing Connection
-  ) throws(PostgresError) {
+  init(_ database: String, on connection: borrowing Connection) throws(PostgresError) {
     let sessions = try connection.query(
       """
       select coalesce(application_name, ''), count(*) from pg_catalog.pg_stat_activity
@@ -89,14 +79,6 @@ struct RollbackFacts: Sendable, Equatable {
     applications = (0..<sessions.rowCount).map {
       RollbackPreview.Application(name: sessions.text($0, 0), sessions: sessions.integer($0, 1) ?? 0)
     }
-    // The counters are those of `DeploymentFacts`.
-    let written = try connection.query(
-      """
-      select tup_inserted + tup_updated + tup_deleted, stats_reset > $2::timestamptz
-      from pg_catalog.pg_stat_database where datname = $1
-      """, [database, snapshotTime])
-    writtenRows = written.rowCount == 1 ? written[0, 0].flatMap { Int64($0) } : nil
-    isReset = written.rowCount == 1 && written.isTrue(0, 1)
     freeSpace = try RestoreServerFacts.freeSpace(on: connection)
   }
 }

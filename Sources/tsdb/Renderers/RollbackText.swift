@@ -10,8 +10,26 @@ extension RollbackPreview {
   }
 
   private var rows: String {
-    writtenRows.map { "about \(counted(Int($0), "row")), with those that the deployment wrote" }
-      ?? "rows: - (the server's statistics do not say)"
+    guard let written = writes.sinceDeployment else {
+      guard let written = writes.sinceBackup else {
+        return "how many rows is not known (\(writes.gap ?? "the server does not say"))"
+      }
+      return "about \(Self.text(written)), with those that the deployment itself wrote"
+    }
+    var text = "about \(Self.text(written)) since the deployment's end"
+    if let all = writes.sinceBackup, all.total > written.total {
+      text +=
+        "; before it, since the backup, \(all.total - written.total), with those that the deployment itself wrote"
+    }
+    return text
+  }
+
+  /// `7 rows (5 inserted, 2 deleted)`.
+  private static func text(_ written: WrittenRows) -> String {
+    let parts = [
+      (written.inserted, "inserted"), (written.updated, "updated"), (written.deleted, "deleted"),
+    ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+    return counted(Int(written.total), "row") + (parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))")
   }
 
   private var ended: String {

@@ -25,6 +25,7 @@ struct RollbackServicesProbe: Probe {
 
   func run(_ context: ProbeContext) async -> ProbeAnswer {
     let asked = "statements, endpoints, views, critical errors and realtime figures, once more; rolled back"
+    if let absence = await absence(context, asked: asked) { return absence }
     let window = MonitoringWindow(context, hours: 1)
     let base = await SmokeTransaction(context, isFrozen: true).answer(asked: asked) { connection in
       let views = try connection.query(
@@ -60,5 +61,30 @@ struct RollbackServicesProbe: Probe {
       return ProbeAnswer(smoke.state, asked: asked, observed: smoke.observed, remedy: smoke.remedy)
     }
     return ProbeAnswer(.proved, asked: asked, observed: "\(smoke.observed); \(base.observed)")
+  }
+
+  /// The answer where what came back is from before the application's first deployment: there is nothing of it, and no
+  /// migration is applied that should have left something. Tables that are gone leave their history.
+  private func absence(_ context: ProbeContext, asked: String) async -> ProbeAnswer? {
+    let migrations = Quoting.identifier(context.schema, "migrations")
+    let isBefore = try? await context.session.run { connection in
+      let objects = try connection.query(
+        """
+        select exists (select from pg_catalog.pg_class as c
+            where c.relnamespace = pg_catalog.to_regnamespace('public') and c.relkind in ('r', 'p', 'v', 'm', 'f')
+              and not exists (select from pg_catalog.pg_depend as d
+                where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')),
+          pg_catalog.to_regclass($1) is not null
+        """, [migrations])
+      if objects.isTrue(0, 0) { return false }
+      guard objects.isTrue(0, 1) else { return true }
+      return try connection.query("select not exists (select from \(migrations))").isTrue(0, 0)
+    }
+    guard isBefore == true else { return nil }
+    return ProbeAnswer(
+      .notApplicable, asked: asked,
+      observed:
+        "nothing of the application is here, and no migration was ever applied: it is from before the first one"
+    )
   }
 }

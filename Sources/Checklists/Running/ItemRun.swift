@@ -1,4 +1,5 @@
 import Postgres
+import Processes
 import Timekeeping
 
 /// Asks the items of a document, one after the other.
@@ -92,7 +93,7 @@ public struct ItemRun: Sendable {
       let attestation = attestations[AttestationKey(item)]
       var answer = redaction.clean(await self.answer(question, call, attestation, context))
       if call == nil || call?.name == "attest", answer.state != .attested {
-        answer.remedy = "tsdb checklist attest \(prepared.path) \(item.line) --by NAME --until DATE"
+        answer.remedy = "tsdb checklist attest \(prepared.path.shellWord) \(item.line) --by NAME --until DATE"
       }
       if Task.isCancelled { throw ChecklistError(.interrupted, "interrupted", detail: "No box was changed.") }
       let outcome = ItemOutcome(

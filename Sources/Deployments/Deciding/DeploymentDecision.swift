@@ -7,9 +7,12 @@ public enum DeploymentDecision: Sendable, Equatable {
   case refuse(DeploymentRecord)
 
   /// - Parameter records: of this database on this server, in any order.
-  /// - Parameter isFresh: a deployment that failed or was interrupted is given up rather than continued; one that
-  ///   has changed the database is continued all the same, as its backup is the way back.
-  public init(_ records: [DeploymentRecord], isFresh: Bool = false) {
+  /// - Parameters:
+  ///   - isFresh: a deployment that failed or was interrupted is given up rather than continued; one that
+  ///     has changed the database is continued all the same, as its backup is the way back.
+  ///   - isUntouched: whether the database itself shows nothing of the last deployment, though it had begun to
+  ///     migrate.
+  public init(_ records: [DeploymentRecord], isFresh: Bool = false, isUntouched: Bool = false) {
     guard let last = records.max(by: { $0.id < $1.id }) else {
       self = .start
       return
@@ -18,7 +21,11 @@ public enum DeploymentDecision: Sendable, Equatable {
     case .deployed, .rolledBack, .abandoned: self = .start
     case .rollingBack: self = .refuse(last)
     case .running, .failed:
-      if isFresh, !last.hasChangedDatabase { self = .start } else { self = .resume(last, at: last.nextStep) }
+      if isFresh, isUntouched || !last.hasChangedDatabase {
+        self = .start
+      } else {
+        self = .resume(last, at: last.nextStep)
+      }
     }
   }
 }

@@ -49,6 +49,8 @@ public struct HealthContext: Sendable {
   public let limits: HealthLimits
   /// The time between two slots of a schedule.
   public let period: @Sendable (JobSchedule) -> Duration
+  /// What makes maintenance run, as it is typed.
+  public let scheduling: String
   public internal(set) var role = ""
   public internal(set) var database = ""
   /// As `server_version_num`.
@@ -57,12 +59,14 @@ public struct HealthContext: Sendable {
 
   public init(
     now: UTCTime, jobs: [JobDefinition] = [], schema: String = "tsdb", limits: HealthLimits = HealthLimits(),
+    scheduling: String = "tsdb schedule install --cron (or --systemd, --pg-cron)",
     period: @escaping @Sendable (JobSchedule) -> Duration
   ) {
     self.now = now
     self.jobs = jobs.filter(\.isEnabled)
     self.schema = schema
     self.limits = limits
+    self.scheduling = scheduling
     self.period = period
   }
 

@@ -1,3 +1,5 @@
+import Processes
+
 /// The text of an entry in a crontab.
 public struct CronEntry: Sendable, Equatable {
   public let call: ScheduleCall
@@ -36,9 +38,9 @@ public struct CronEntry: Sendable, Equatable {
     "# Made by \"tsdb schedule install\"; \"tsdb schedule remove\" takes it out. Changes in here are lost."
 
   private var command: String {
-    var parts = ["TSDB_TRIGGER=cron"] + call.arguments.map(Self.shellQuoted)
+    var parts = ["TSDB_TRIGGER=cron"] + call.arguments.map(\.shellWord)
     if let file = call.environmentFile {
-      parts = ["set -a; .", Self.shellQuoted(file), "&& set +a &&"] + parts
+      parts = ["set -a; .", file.shellWord, "&& set +a &&"] + parts
     }
     // A percent sign would end the command and begin its input.
     return parts.joined(separator: " ").replacing("%", with: "\\%")
@@ -52,16 +54,6 @@ public struct CronEntry: Sendable, Equatable {
         hint: "put the project or the executable under a shorter path, such as a symbolic link")
     }
     return line
-  }
-
-  static func shellQuoted(_ text: String) -> String {
-    let isPlain =
-      !text.isEmpty
-      && text.utf8.allSatisfy { byte in
-        (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5A) || (byte >= 0x61 && byte <= 0x7A)
-          || "/._-=:@+,".utf8.contains(byte)
-      }
-    return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
   }
 }
 

@@ -1,5 +1,6 @@
 import Archive
 import Backups
+import Processes
 import SystemPackage
 
 /// Everything that one backup says of itself.
@@ -90,22 +91,11 @@ public struct BackupShow: Sendable {
   }
 
   private static func commands(_ manifest: BackupManifest, path: String) -> [String] {
-    let database = quoted(manifest.server.database.name + "_restored")
-    let encoding = quoted(manifest.server.database.encoding)
+    let database = (manifest.server.database.name + "_restored").shellWord
+    let encoding = manifest.server.database.encoding.shellWord
     return [
       "createdb --template template0 --encoding \(encoding) \(database)",
-      "pg_restore --jobs 4 --exit-on-error --dbname \(database) \(quoted(path))",
+      "pg_restore --jobs 4 --exit-on-error --dbname \(database) \(path.shellWord)",
     ]
-  }
-
-  /// For a POSIX shell.
-  private static func quoted(_ text: String) -> String {
-    let isPlain = text.unicodeScalars.allSatisfy { scalar in
-      switch scalar {
-      case "a"..."z", "A"..."Z", "0"..."9", "/", ".", "_", "-", ":": true
-      default: false
-      }
-    }
-    return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
   }
 }

@@ -62,6 +62,7 @@ public struct CheckOperation: Sendable {
     }
     let context = HealthContext(
       now: now, jobs: maintenance.jobs, schema: project.configuration.historySchema, limits: limits,
+      scheduling: project.schedulingRemedy(settings),
       period: { Self.period(of: $0, now: now, zone: zone) })
     var settings = settings
     // A plugin is given ten seconds or sixty; libpq would wait for each address of each host.

@@ -115,7 +115,8 @@ enum MigrationChecks {
   private static func unmanaged(_ check: HealthCheckDescription) -> HealthFinding {
     HealthFinding(
       check.name, .unknown, "this database is not managed by the project's migrations",
-      detail: "It has no history of them.", remedy: "tsdb migrate up, or leave it out: --skip pending,drift")
+      detail: "It has no history of them. Without this question: tsdb check --skip pending,drift.",
+      remedy: "tsdb migrate up")
   }
 
   private static func failure(_ check: HealthCheckDescription, _ error: any Error) -> HealthFinding {

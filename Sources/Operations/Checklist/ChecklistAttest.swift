@@ -1,4 +1,5 @@
 import Checklists
+import Processes
 import Timekeeping
 
 /// Records a person's word for an item that no probe answers.
@@ -38,7 +39,7 @@ public struct ChecklistAttest: Sendable {
       throw ChecklistError(
         .invalidInput, "the item on line \(found.line) is bound to \(call.name); nobody's word replaces that",
         location: "\(file):\(found.line):1",
-        hint: "tsdb checklist run \(file) --phase \(found.phase.rawValue)")
+        hint: "tsdb checklist run \(file.shellWord) --phase \(found.phase.rawValue)")
     }
     let attestation = Attestation(item: found, by: by, note: note, time: now, until: end)
     try project.attestations.append(attestation)
@@ -50,7 +51,7 @@ public struct ChecklistAttest: Sendable {
       if let item = document.items.first(where: { $0.line == line }) { return item }
       throw ChecklistError(
         .invalidInput, "there is no item on line \(line) of \"\(document.path)\"",
-        hint: "tsdb checklist list \(document.path)")
+        hint: "tsdb checklist list \(document.path.shellWord)")
     }
     let phrase = Phrase(wanted)
     var found = document.items.filter { Phrase($0.text).matches(phrase) }
@@ -63,7 +64,7 @@ public struct ChecklistAttest: Sendable {
         "\(found.isEmpty ? "no" : "more than one") item of \"\(document.path)\" says \"\(wanted)\"",
         detail: found.isEmpty
           ? nil : "They stand on the lines \(found.map { "\($0.line)" }.joined(separator: ", ")).",
-        hint: found.isEmpty ? "tsdb checklist list \(document.path)" : "name it by its line")
+        hint: found.isEmpty ? "tsdb checklist list \(document.path.shellWord)" : "name it by its line")
     }
     return item
   }

@@ -2,6 +2,7 @@ import Checklists
 import Deployments
 import Maintenance
 import Postgres
+import Processes
 import SystemPackage
 import Timekeeping
 
@@ -66,7 +67,7 @@ public struct ChecklistRun: Sendable {
       throw ChecklistError(
         .invalidInput,
         "\"\(file)\" has no items of the phase \(phases.map(\.rawValue).joined(separator: ", "))",
-        hint: "tsdb checklist list \(file)")
+        hint: "tsdb checklist list \(file.shellWord)")
     }
     var settings = access.settings
     // Each item would wait for each address of each host.

@@ -40,6 +40,22 @@ public struct LocalDatabase: Sendable {
   }
 }
 
+extension Project {
+  /// Whether the connection goes to the project's private server, which runs for whoever works on the project.
+  func isPrivateServer(_ settings: Postgres.ConnectionSettings) -> Bool {
+    guard let own = try? LocalDatabase(of: self).server.connectionSettings() else { return false }
+    return settings["host"] == own.socketDirectory.string && settings["port"] == String(own.port)
+  }
+
+  /// What lets maintenance run by itself, as it is typed; on the private server, where no scheduler reaches it, what
+  /// does the same by hand.
+  func schedulingRemedy(_ settings: Postgres.ConnectionSettings) -> String {
+    isPrivateServer(settings)
+      ? "tsdb maintain (by hand: no schedule reaches the private local server)"
+      : "tsdb schedule install --cron (or --systemd, --pg-cron)"
+  }
+}
+
 extension ConnectionChoice {
   /// How to connect; starts the private local server where that is the choice.
   ///

@@ -23,7 +23,7 @@ struct DeployOpening: Sendable {
         .note("taken over from \(foreign.host.isEmpty ? "another machine" : foreign.host): \(record.id)"))
       records.append(record)
     }
-    switch DeploymentDecision(records, isFresh: deploy.isFresh) {
+    switch await decision(records) {
     case .refuse(let record):
       throw DeploymentError(
         .failed, "the way back from the deployment \(record.id) has begun and has to be finished first",
@@ -40,6 +40,15 @@ struct DeployOpening: Sendable {
       try await giveUp(records)
       return (try fresh(), false)
     }
+  }
+
+  /// What is done, by the records and by what the database shows of the last.
+  func decision(_ records: [DeploymentRecord]) async -> DeploymentDecision {
+    guard deploy.isFresh, let last = records.last, last.state == .running || last.state == .failed else {
+      return DeploymentDecision(records, isFresh: deploy.isFresh)
+    }
+    let isUntouched = await DeployState.read(last, access).isUntouched(by: last)
+    return DeploymentDecision(records, isFresh: true, isUntouched: isUntouched)
   }
 
   private func giveUp(_ records: [DeploymentRecord]) async throws {

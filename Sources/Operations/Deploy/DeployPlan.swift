@@ -34,6 +34,8 @@ public struct DeployPlan: Sendable {
     public let database: String
     /// The deployment that would be continued.
     public let resumes: String?
+    /// The deployment that would be given up for a new one.
+    public let givesUp: String?
     /// Why it would not run.
     public let refusal: String?
     public let steps: [Step]
@@ -51,15 +53,18 @@ public struct DeployPlan: Sendable {
     let store = DeploymentStore(project: access.project)
     let facts = try await DeploymentFacts.read(access)
     let records = try store.records(of: facts.database, systemIdentifier: facts.systemIdentifier)
-    var resumed: DeploymentRecord?
+    var (resumed, givenUp): (DeploymentRecord?, String?)
     var refusal: String?
-    switch DeploymentDecision(records, isFresh: deploy.isFresh) {
-    case .start: break
+    let opening = DeployOpening(deploy: deploy, access: access, store: store, facts: facts) { _ in }
+    switch await opening.decision(records) {
+    case .start:
+      if deploy.isFresh, let last = records.last, last.state == .running || last.state == .failed {
+        givenUp = last.id
+      }
     case .resume(let record, _): resumed = record
     case .refuse(let record):
       refusal = "the way back from the deployment \(record.id) has to be finished first: tsdb rollback"
     }
-    let opening = DeployOpening(deploy: deploy, access: access, store: store, facts: facts) { _ in }
     if let foreign = try await opening.foreign(known: Set(records.map(\.id))) {
       if deploy.takesOver { resumed = foreign } else { refusal = opening.refusal(foreign).message }
     }
@@ -74,7 +79,7 @@ public struct DeployPlan: Sendable {
     }
     let expected = steps.compactMap(\.expectedSeconds)
     return Result(
-      database: facts.database, resumes: resumed?.id, refusal: refusal, steps: steps,
+      database: facts.database, resumes: resumed?.id, givesUp: givenUp, refusal: refusal, steps: steps,
       pending: findings.pending,
       problems: findings.problems.map { Problem(problem: $0.problem, remedy: $0.remedy) },
       notes: findings.notes,
@@ -125,7 +130,7 @@ public struct DeployPlan: Sendable {
     if let entry = record?.step(step), step != .preflight {
       let isAgain =
         step.changesDatabase && !findings.pending.isEmpty && record?.step(.migrate)?.outcome == .done
-      if entry.outcome == .done, !isAgain { return ("done", entry.summary ?? "done before") }
+      if entry.outcome == .done, !isAgain, step != .report { return ("done", entry.summary ?? "done before") }
       if entry.outcome == .skipped, !isAgain { return ("skip", entry.because ?? "skipped before") }
     }
     if let because = deploy.skips[step] { return ("skip", because) }

@@ -69,12 +69,12 @@ extension DeployRun {
     let error = explained(failure, at: step, state)
     guard let rollback = deploy.rollback, failure.kind == .failed, record.backup != nil,
       step >= .migrate, step <= .smoke
-    else { return result(error) }
-    if state.isKnown, state.isUnchanged, !hasSeeded {
+    else { return result(error, isUntouched: state.isUntouched(by: record)) }
+    if state.isUntouched(by: record) {
       report(
         .note(
           "nothing of the deployment is applied, so there is nothing to go back from: writes since are kept"))
-      return result(error)
+      return result(error, isUntouched: true)
     }
     report(
       .warning(
@@ -97,15 +97,6 @@ extension DeployRun {
           error.detail, "It was rolled back by itself: the database is what it was before the deployment.",
         ].compactMap { $0 }.joined(separator: "\n"),
         hint: record.rollback?.keptDatabase.map { "the failed database is kept as \"\($0)\", for a look" }))
-  }
-
-  /// With what the summary of a seed begins that inserted nothing.
-  static let upToDate = "up to date"
-
-  /// Whether rows of the initial configuration may have been inserted.
-  private var hasSeeded: Bool {
-    guard let seed = record.step(.seed), seed.outcome != .skipped else { return false }
-    return seed.outcome != .done || seed.summary?.hasPrefix(Self.upToDate) != true
   }
 
   private static func notBack(after error: DeploymentError, _ obstacle: StepFailure) -> DeploymentError {
@@ -131,8 +122,7 @@ extension DeployRun {
     hints.append(
       isFree
         ? "type the same command again to continue" : "once mended, the same command continues at this step")
-    let isUntouched = state.isKnown && state.isUnchanged && !hasSeeded
-    if record.hasChangedDatabase, record.backup != nil, !isUntouched {
+    if record.hasChangedDatabase, record.backup != nil, !state.isUntouched(by: record) {
       hints.append("to go back: tsdb rollback")
     }
     return DeploymentError(
@@ -143,11 +133,14 @@ extension DeployRun {
       sqlState: failure.sqlState)
   }
 
-  private func result(_ failure: DeploymentError?) -> Deploy.Result {
+  /// - Parameter isUntouched: whether nothing of the deployment is in the database, so that going back would only
+  ///   lose what others wrote.
+  private func result(_ failure: DeploymentError?, isUntouched: Bool = false) -> Deploy.Result {
     Deploy.Result(
       record: record, isResumed: isResumed, directory: store.directory(of: record).string,
       checklist: checklist, report: reportPath,
-      hasWayBack: record.backup != nil && record.hasChangedDatabase && record.state != .rolledBack,
+      hasWayBack: record.backup != nil && record.hasChangedDatabase && record.state != .rolledBack
+        && !isUntouched,
       failure: failure)
   }
 }

@@ -92,6 +92,8 @@ struct DeployRun {
       if step == .preflight { return true }
       if step.changesDatabase, rewindsToMigrate || attempted.contains(.migrate) { return true }
       let outcome = record.step(step)?.outcome
+      // What an interrupted run was told ended with it: how the deployment ends has to be seen by this one.
+      if step == .report, outcome == .done { return true }
       return outcome != .done && outcome != .skipped
     }
   }

@@ -13,6 +13,11 @@ struct DeployState: Sendable {
   /// Whether the schema is what it was before.
   var isUnchanged: Bool { applied.isEmpty && !isHalfApplied }
 
+  /// Whether the database is known to show nothing of the deployment, neither its migrations nor its rows.
+  func isUntouched(by record: DeploymentRecord) -> Bool {
+    isKnown && isUnchanged && !record.mayHaveSeeded
+  }
+
   static func read(_ record: DeploymentRecord, _ access: DatabaseAccess) async -> DeployState {
     var settings = access.settings
     if settings["connect_timeout"] == nil { settings["connect_timeout"] = "5" }
@@ -59,5 +64,16 @@ struct DeployState: Sendable {
       parts.append("There is no backup of this deployment to go back to.")
     }
     return parts.joined(separator: " ")
+  }
+}
+
+extension DeploymentRecord {
+  /// With what the summary of a seed begins that inserted nothing.
+  static let seededNothing = "up to date"
+
+  /// Whether rows of the initial configuration may have been inserted.
+  fileprivate var mayHaveSeeded: Bool {
+    guard let seed = step(.seed), seed.outcome != .skipped else { return false }
+    return seed.outcome != .done || seed.summary?.hasPrefix(Self.seededNothing) != true
   }
 }

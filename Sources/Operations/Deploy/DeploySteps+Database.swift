@@ -28,7 +28,7 @@ extension DeployRun {
     let rows = seeded.reduce(0) { $0 + $1.rows }
     return .done(
       seeded.isEmpty
-        ? "\(Self.upToDate): \(result.files.map(\.name).joined(separator: ", "))"
+        ? "\(DeploymentRecord.seededNothing): \(result.files.map(\.name).joined(separator: ", "))"
         : "\(seeded.map(\.name).joined(separator: ", ")): \(rows) rows")
   }
 

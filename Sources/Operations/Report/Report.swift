@@ -74,14 +74,15 @@ public struct Report: Sendable {
     let jobs = await jobs(access, calendar, queries)
     let tables = await queries.tables(limit: Limit.tables)
     let unused = await queries.unusedIndexes(limit: Limit.tables)
+    let migrations = await migrations(access, queries)
     let judgement = ReportJudgement(
-      checks: checks, checklist: checklist, deployments: deployments, jobs: jobs,
+      checks: checks, checklist: checklist, deployments: deployments, migrations: migrations, jobs: jobs,
       gaps: [tables.gap, unused.gap].compactMap { $0 }, clean: clean)
     return ReportFacts(
       tool: "tsdb \(Version.current)", time: now.description, timeZone: calendar.zone.name,
       verdict: judgement.verdict, server: server, checks: checks, checklist: checklist,
       deployments: deployments,
-      migrations: await migrations(access, queries), backups: await backups(project, server, queries),
+      migrations: migrations, backups: await backups(project, server, queries),
       jobs: jobs,
       views: figures.views(sizes: await queries.viewSizes()), retention: figures.retention, tables: tables,
       sequences: figures.sequences, indexes: figures.indexes(unused: unused), wraparound: figures.wraparound)

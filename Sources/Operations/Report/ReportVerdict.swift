@@ -53,6 +53,7 @@ struct ReportJudgement {
   let checks: [ReportCheck]
   let checklist: ReportPart<ReportChecklist>
   let deployments: ReportPart<ReportList<ReportDeployment>>
+  let migrations: ReportPart<ReportMigrations>
   let jobs: ReportPart<ReportJobs>
   /// Of parts that no check covers.
   let gaps: [ReportGap]
@@ -78,10 +79,33 @@ struct ReportJudgement {
         status: isJudged(subject)
           ? HealthStatus.worst(steps.filter { $0.subject == subject }.map(\.status)) : nil)
     }
+    let distinct = Self.withoutRepetitions(steps.filter { !isConsequence($0) })
     return ReportVerdict(
       status: HealthStatus.worst(areas.compactMap(\.status)), areas: areas,
-      next: Array(steps.prefix(Self.most)),
-      omitted: max(0, steps.count - Self.most))
+      next: Array(distinct.prefix(Self.most)),
+      omitted: max(0, distinct.count - Self.most))
+  }
+
+  /// The same cannot be done twice.
+  private static func withoutRepetitions(_ steps: [ReportVerdict.Step]) -> [ReportVerdict.Step] {
+    var seen: Set<[ReportText?]> = []
+    return steps.filter { seen.insert([$0.detail, $0.remedy]).inserted }
+  }
+
+  /// Whether the last deployment was taken back on purpose.
+  private var wasRolledBack: Bool { deployments.value?.rows.first?.state.text == "rolled-back" }
+
+  /// What the step about a deployment that was taken back says already: that its migrations are pending again, or
+  /// that there is no history of any.
+  private func isConsequence(_ step: ReportVerdict.Step) -> Bool {
+    guard wasRolledBack, step.reason == "pending" || step.reason == "drift" else { return false }
+    return step.status == .warning && step.reason == "pending" || isBeforeFirst(step.reason)
+  }
+
+  /// Whether the database is the one from before the first migration, as a rollback has left it.
+  private func isBeforeFirst(_ check: String) -> Bool {
+    guard wasRolledBack, let counts = migrations.value?.counts else { return false }
+    return (check == "pending" || check == "drift") && counts["pending"] != nil && counts.count == 1
   }
 
   private func isJudged(_ subject: ReportSubject) -> Bool {
@@ -98,7 +122,8 @@ struct ReportJudgement {
     checks.filter { $0.status != .ok }.map { check in
       let worst = check.problems.rows.first { $0.status == check.status }
       return ReportVerdict.Step(
-        subject: check.subject, reason: check.name, status: check.status,
+        subject: check.subject, reason: check.name,
+        status: isBeforeFirst(check.name) ? .warning : check.status,
         detail: worst?.summary ?? check.summary, remedy: worst?.remedy,
         count: check.problems.rows.count { $0.status != .ok } + check.problems.omitted)
     }
@@ -110,6 +135,7 @@ struct ReportJudgement {
     case .unknown(let gap): return [step(.deployment, "deployment", .unknown, gap.reason, gap.remedy)]
     case .known(let list):
       guard let last = list.rows.first else { return [] }
+      if wasRolledBack { return rolledBackStep(last) }
       let state = last.state.text.lowercased()
       let status: HealthStatus =
         state.contains("fail") || state.contains("rolling") ? .critical : last.ended == nil ? .warning : .ok
@@ -120,6 +146,19 @@ struct ReportJudgement {
           clean(state.contains("rolling") ? "tsdb rollback" : "tsdb deploy, or go back: tsdb rollback"))
       ]
     }
+  }
+
+  /// Nothing is wrong with a database that was taken back; what is missing in it is named as the consequence.
+  private func rolledBackStep(_ last: ReportDeployment) -> [ReportVerdict.Step] {
+    let pending = migrations.value?.counts["pending"] ?? 0
+    guard pending > 0 else { return [] }
+    let what = pending == 1 ? "1 migration is pending again" : "\(pending) migrations are pending again"
+    return [
+      step(
+        .deployment, "deployment", .warning,
+        clean("deployment \(last.id.text) was rolled back, so \(what)"),
+        clean("once mended: tsdb deploy"))
+    ]
   }
 
   private var checklistSteps: [ReportVerdict.Step] {

@@ -136,8 +136,10 @@ public struct RestoreArchive: Sendable {
         error.kind, error.message,
         detail: [error.detail, "The restored database is kept as \"\(restored.database)\"."]
           .compactMap { $0 }.joined(separator: "\n"),
-        hint: [error.hint, "swap it in later with: tsdb restore --swap-in \(restored.database)"]
-          .compactMap { $0 }.joined(separator: "\n"),
+        hint: [
+          error.hint, "swap it in later with: \(TypedCommand.tsdb("restore --swap-in", restored.database))",
+        ]
+        .compactMap { $0 }.joined(separator: "\n"),
         sqlState: error.sqlState)
     }
   }

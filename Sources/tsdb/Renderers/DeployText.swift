@@ -67,7 +67,9 @@ extension Deploy.Result {
       return
         "tsdb rollback, to the backup \(backup?.id ?? "") (\(backup?.isProven == true ? "proven" : "not proven"))"
     }
-    if record.hasChangedDatabase { return "none: the deployment has no backup of its own" }
+    if record.hasChangedDatabase, record.backup == nil {
+      return "none: the deployment has no backup of its own"
+    }
     return "not needed: nothing of it has reached the database"
   }
 
@@ -93,6 +95,7 @@ extension DeployPlan.Result {
     var lines = [
       resumes.map { "would continue \($0) of \"\(Terminal.printable(database))\"" }
         ?? "would deploy to \"\(Terminal.printable(database))\""
+        + (givesUp.map { ", anew: \($0) would be given up" } ?? "")
     ]
     if let refusal { lines.append("\(style.bad("refused:")) \(refusal)") }
     for step in steps {

@@ -1,6 +1,7 @@
 import Backups
 import Deployments
 import Operations
+import Postgres
 import Timekeeping
 
 extension RollbackPreview {
@@ -100,11 +101,21 @@ struct RollbackResult: Encodable {
   let deployment: DeploymentRecord
   /// nil where nothing was restored.
   let preview: RollbackPreview?
+  /// Of the live database, for what a person types next.
+  private let settings: ConnectionSettings
 
-  init(_ deployment: DeploymentRecord, _ action: Action, _ preview: RollbackPreview? = nil) {
+  init(
+    _ deployment: DeploymentRecord, _ action: Action, _ settings: ConnectionSettings,
+    _ preview: RollbackPreview? = nil
+  ) {
     self.action = action
     self.deployment = deployment
+    self.settings = settings
     self.preview = preview
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case action, deployment, preview
   }
 
   /// Whether the checklist found something.
@@ -131,7 +142,8 @@ struct RollbackResult: Encodable {
     guard let kept = deployment.rollback?.keptDatabase else { return [] }
     return [
       "the failed database is kept as \"\(kept)\"",
-      "look into it with: psql \"dbname=\(kept)\", and drop it with: tsdb restore --drop-old \(kept)",
+      "look into it with: \(TypedCommand.psql(settings, database: kept))",
+      "and drop it with: \(TypedCommand.tsdb("restore --drop-old", kept))",
     ]
   }
 

@@ -26,7 +26,7 @@ enum JobsCheck: HealthCheck {
       problems = [
         HealthProblem(
           .warning, "no job of maintenance ever ran", detail: "There are no records of any run.",
-          remedy: "tsdb schedule install")
+          remedy: context.scheduling)
       ]
     case .hidden(let grants): problems = [JobSight.hiddenProblem(grants, context)]
     case .seen(let facts):

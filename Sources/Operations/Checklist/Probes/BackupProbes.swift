@@ -48,7 +48,9 @@ struct BackupConfiguredProbe: ProjectProbe {
           remedy: remedy)
       }
       guard UTCTime.now - time <= limit.wholeSeconds else {
-        return failed("the newest is older than \(limit.spanText)", "tsdb backup, and tsdb schedule install")
+        return failed(
+          "the newest is older than \(limit.spanText)",
+          "tsdb backup; for the next ones: \(access.project.schedulingRemedy(access.settings))")
       }
       guard sight.damagedSince(newest).isEmpty else { return failed("a newer one is damaged", "tsdb backup") }
       guard let proven = sight.newestProven, let proof = proven.provenTime else {

@@ -71,7 +71,7 @@ struct MaintenanceConfiguredProbe: ProjectProbe {
       guard let runs, let last = runs.last, let trigger = runs.trigger else {
         return ProbeAnswer(
           .failed, asked: asked, observed: runs == nil ? "no run was ever recorded" : "there is none",
-          remedy: "tsdb schedule install --cron; tsdb maintain status")
+          remedy: "\(access.project.schedulingRemedy(access.settings)); tsdb maintain status")
       }
       return ProbeAnswer(
         .proved, asked: asked,
@@ -127,7 +127,7 @@ struct MaintenanceWorkingProbe: ProjectProbe {
       guard let runs, let last = runs.last else {
         return ProbeAnswer(
           .failed, asked: Self.asked, observed: "no scheduler ran a job to its end within a day",
-          remedy: "tsdb schedule install --cron; tsdb maintain status")
+          remedy: "\(access.project.schedulingRemedy(access.settings)); tsdb maintain status")
       }
       let (backlog, tables) = try await backlog(context)
       let report = await CheckOperation.these(["jobs", "retention-backlog", "stale-views"], access)

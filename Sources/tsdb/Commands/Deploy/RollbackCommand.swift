@@ -74,13 +74,13 @@ struct RollbackCommand: AsyncParsableCommand {
         .invalidInput, "\"\(id ?? "")\" is the beginning of \(ids.count) deployments",
         detail: ids.joined(separator: ", ") + ".", hint: "write more of it")
     case .impossible(let record): throw Rollback.impossible(record)
-    case .abandon(let record): try abandon(record, store, invocation)
+    case .abandon(let record): try abandon(record, store, invocation, access)
     case .alreadyDone(let record):
       // It may have been killed before the copy was written.
       if !isDryRun {
         await store.publish(record, access) { invocation.progress.warning($0, detail: $1, hint: $2) }
       }
-      invocation.print(RollbackResult(record, .alreadyDone)) { $0.text(style: $1) }
+      invocation.print(RollbackResult(record, .alreadyDone, access.settings)) { $0.text(style: $1) }
     case .restore(let record):
       try await goBack(record, later: records.filter { $0.id > record.id }, store, invocation, access)
     }
@@ -98,7 +98,8 @@ extension RollbackCommand {
   }
 
   private func abandon(
-    _ record: DeploymentRecord, _ store: DeploymentStore, _ invocation: Invocation
+    _ record: DeploymentRecord, _ store: DeploymentStore, _ invocation: Invocation,
+    _ access: DatabaseAccess
   ) throws {
     var record = record
     if !isDryRun, record.state != .abandoned {
@@ -106,7 +107,9 @@ extension RollbackCommand {
       record.ended = UTCTime.now.description
       try store.save(record)
     }
-    invocation.print(RollbackResult(record, isDryRun ? .wouldAbandon : .abandoned)) { $0.text(style: $1) }
+    invocation.print(RollbackResult(record, isDryRun ? .wouldAbandon : .abandoned, access.settings)) {
+      $0.text(style: $1)
+    }
   }
 
   private func goBack(
@@ -137,7 +140,7 @@ extension RollbackCommand {
     }
     try confirm(preview)
     let done = try await rollback.run(prepared, access, store: store, report: progress.report)
-    let result = RollbackResult(done, .rolledBack, preview)
+    let result = RollbackResult(done, .rolledBack, access.settings, preview)
     progress.finished(result) { $0.text(style: $1) }
     if result.hasFindings { throw Findings(status: .findings) }
   }

@@ -25,7 +25,7 @@ extension RestoreCommand {
       if let swap = result.swap {
         lines.append(swap.text(style: style))
       } else if case .beside = target, !result.isDryRun {
-        lines.append("swap it in with: tsdb restore --swap-in \(result.restore.database)")
+        lines.append("swap it in with: \(TypedCommand.tsdb("restore --swap-in", result.restore.database))")
       }
       return lines.joined(separator: "\n")
     }

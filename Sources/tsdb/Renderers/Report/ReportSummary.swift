@@ -54,7 +54,9 @@ struct ReportSummary {
           : "\(format.number($0)) \(ReportState.text(state, language))"
       }
     }
-    let drifted = facts.checks.first { $0.name == "drift" }?.problems.count ?? 0
+    // Where it could not be looked, nothing has drifted.
+    let drift = facts.checks.first { $0.name == "drift" && $0.status != .unknown }
+    let drifted = drift?.problems.count ?? 0
     return (counts + (drifted > 0 ? [word(.drifted, format.number(drifted))] : [])).joined(separator: ", ")
   }
 

@@ -6,8 +6,10 @@ struct GlobalOptions: ParsableArguments {
     name: .customLong("database-url"),
     help: ArgumentHelp(
       "The database to work on.",
-      discussion: "Else DATABASE_URL, else libpq's PG* variables, else the private local server. A password "
-        + "is better kept in ~/.pgpass or DATABASE_URL: arguments can be seen by others.",
+      discussion:
+        "Else DATABASE_URL, else the file that database.url_file in tsdb.yaml names, else libpq's PG* "
+        + "variables, else the private local server. A password is better kept in ~/.pgpass, DATABASE_URL or "
+        + "that file: arguments can be seen by others.",
       valueName: "url"))
   var databaseURL: String?
 

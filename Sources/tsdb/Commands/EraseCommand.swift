@@ -8,9 +8,9 @@ struct EraseCommand: AsyncParsableCommand {
     discussion: """
       In one transaction: the customer's sessions, attempts, feedback and errors stay as figures, without address, \
       name, description and comments; notifications, predictions, cached values and limits are deleted; elsewhere, \
-      also in the audit log, the address is replaced by a name that means nobody. Afterwards every text and JSON \
-      column of the database is searched; what is left outside the application's tables, or may not be read, is told, \
-      and the exit status is 2. Without --yes it shows the counts and asks first.
+      also in the audit log, the address is replaced by a name that means nobody. Afterwards every column of the \
+      database that can hold text is searched; what is left outside the application's tables, and what could not be \
+      searched, is told, and the exit status is 2. Without --yes it shows the counts and asks first.
 
       The record in tsdb.erasures holds a keyed digest of the address and counts, never the address. The key, of at \
       least 32 bytes, comes from TSDB_ERASURE_KEY or from --key-file and is stored nowhere.
@@ -22,7 +22,13 @@ struct EraseCommand: AsyncParsableCommand {
         tsdb erase --email-file address.txt --key-file erasure.key
         tsdb erase --email NAME@HOST --yes
 
-      \(ExitStatus.help)
+      EXIT STATUS
+        0    erased, or there was nothing to erase; --dry-run: counted
+        1    failed, nothing was changed (a lost connection: see a dry run)
+        2    as 0, and the address is left or something was not searched
+        64   bad usage, address, key or configuration
+        75   try again later: a lock, or the server is unreachable
+        130  interrupted, or not confirmed; nothing was changed
       """)
 
   @OptionGroup var global: GlobalOptions

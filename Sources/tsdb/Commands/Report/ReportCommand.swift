@@ -18,7 +18,13 @@ struct ReportCommand: AsyncParsableCommand {
         tsdb report --html informe.html --lang es --evidence done.jsonl
         tsdb report --html - > report.html
 
-      \(ExitStatus.help)
+      EXIT STATUS
+        0    written; with --check: the verdict is good
+        1    failed; the message says what to type next
+        2    --check: the verdict is not good
+        64   bad usage or configuration, or evidence that cannot be used
+        75   try again later: the server is unreachable
+        130  interrupted
       """)
 
   @OptionGroup var global: GlobalOptions

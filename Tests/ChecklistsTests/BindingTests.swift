@@ -87,6 +87,19 @@ import Testing
     #expect(spanish.items.map { AttestationKey($0) } == original.items.map { AttestationKey($0) })
   }
 
+  @Test(arguments: ["deployment.es.md", "deployment.en.md", "README.md"])
+  func `the links of the checklists lead somewhere`(name: String) throws {
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../docs/checklists")
+    let text = try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8)
+    let links = text.matches(of: /\]\((\.[^)#]*)/).map { String($0.1) }
+    #expect(name == "README.md" || !links.isEmpty)
+    for link in links {
+      let path = directory.appendingPathComponent(link).path
+      #expect(FileManager.default.fileExists(atPath: path), "\(name): \(link)")
+    }
+  }
+
   /// The original's items in their order; those that only a person knows are `attest`.
   @Test func `each item of the original is bound to the probe that answers it`() throws {
     let calls = try read("Fixtures/deployment-checklist.es.md").items.map { $0.call?.name ?? "" }

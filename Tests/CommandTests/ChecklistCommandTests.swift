@@ -120,11 +120,13 @@ import Testing
         let done = try await project.tsdb([
           "checklist", "attest", "list.md", item, "--by", "Ana Ruiz", "--until", "2999-12-31",
         ])
-        #expect(done.exitStatus == 0, "\(done)")
+        #expect(
+          done.exitStatus == 0 && done.standardOutput.hasSuffix("by Ana Ruiz, until 2999-12-31\n"), "\(done)")
       }
       result = try await project.tsdb("checklist run list.md")
       #expect(result.standardOutput.contains("2 attested"), "\(result)")
       #expect(result.standardOutput.contains("Ana Ruiz on "))
+      #expect(result.standardOutput.contains("until 2999-12-31"), "\(result)")
       let probed = try await project.tsdb(
         ["checklist", "attest", "list.md", "Indices creados", "--by", "Ana", "--until", "2999-12-31"])
       probed.expect(64, "is bound to indexes.valid; nobody's word replaces that")

@@ -20,6 +20,42 @@ import Testing
     }
   }
 
+  @Test func `says one of each as one, and is for its owner alone, as its way back is`() async throws {
+    try await withProject([
+      "one.sql": "create table one (i int primary key);\ncreate materialized view two as select i from one;\n"
+        + "create unique index on two (i);",
+      "one.verify.sql": "select i from one;",
+      "seeds/first.sql": "insert into one values (1) on conflict do nothing;",
+    ]) { project, _ in
+      // The one table is that of the deployments themselves.
+      try project.write(
+        "./list.md",
+        "## Deployment\n- [ ] tls <!-- tsdb: connection.tls -->\n\n## Rollback\n"
+          + "- [ ] tls <!-- tsdb: connection.tls -->\n")
+      try project.write("tsdb.yaml", "deploy:\n  checklist: list.md\n")
+      let deployed = try await project.tsdb("deploy")
+      deployed.expect(0)
+      let rolledBack = try await project.tsdb("rollback --yes")
+      rolledBack.expect(0)
+      for text in ["1 row of 1 table into", "checklist: 1 not applicable"] {
+        #expect(rolledBack.standardOutput.contains(text), "no \(text) in \(rolledBack)")
+      }
+      for text in [
+        ": 1 table, 1 row\n", ": 1 table, 1 row restored", "first: 1 row\n", "1 materialized view: ",
+        "1 verify script passed", " 2 not applicable\n",
+      ] { #expect(deployed.standardOutput.contains(text), "no \(text) in \(deployed)") }
+      let id = try #require(try project.deployment()["id"] as? String)
+      let directory = project.directory.path(".tsdb/deployments/\(id)")
+      let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+      #expect(
+        names == ["checklist.md", "evidence-1.jsonl", "record.json", "report.html", "rollback-1.jsonl"])
+      for name in names {
+        let facts = try FileManager.default.attributesOfItem(atPath: directory + "/" + name)
+        #expect(facts[.posixPermissions] as? Int == 0o600, "\(name)")
+      }
+    }
+  }
+
   @Test func `that failed before the database is given up with --fresh`() async throws {
     try await withProject(deployedFiles) { project, database in
       try project.write("four.sql", "-- tsdb: requires nosuch\nselect 1;")

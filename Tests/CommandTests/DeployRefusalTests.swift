@@ -29,14 +29,39 @@ import Testing
       try project.remove("five.sql")
       try project.write("six.sql", "create table six (i int;")
       let result = try await database.expectUnchanged {
-        try await project.tsdb("deploy --checklist nowhere.md")
+        try await project.tsdb("deploy")
       }
       result.expect(
         1, "failed at the step \"preflight\"", "\"one\" was edited after it was applied",
         "\"five\" was applied, but its file",
-        "four.stray", "\"nowhere.md\" cannot be read", "Nothing of the deployment has reached the database.")
+        "four.stray", "Nothing of the deployment has reached the database.")
       #expect(project.backups().isEmpty)
       #expect(try project.deployment().state == "failed")
+    }
+  }
+
+  @Test(arguments: [
+    (nil, "cannot be read"), ("no boxes here", "holds no boxes"),
+    ("- [ ] views <!-- tsdb: matview.fresh max=soon -->", "list.md:1"),
+    ("- [ ] views <!-- tsdb: command -->", "list.md:1"),
+  ])
+  func `a checklist that cannot be run, before anything is recorded`(text: String?, message: String)
+    async throws
+  {
+    try await withProject(deployedFiles) { project, database in
+      if let text { try project.write("./list.md", text + "\n") }
+      let path = project.directory.path("list.md")
+      let result = try await database.expectUnchanged {
+        try await project.tsdb("deploy --checklist \(path)")
+      }
+      result.expect(64, "the checklist cannot be run", message)
+      #expect(try project.deployments().isEmpty && project.backups().isEmpty)
+      // Looking shows it beside all else that is in the way, and who leaves the report out needs none.
+      let plan = try await project.tsdb("deploy --plan --checklist \(path)")
+      #expect(plan.exitStatus == 2 && plan.standardOutput.contains(message), "\(plan)")
+      try await project.tsdb(
+        "deploy --checklist \(path) --skip report --because none --skip prove --because fast"
+      ).expect(0)
     }
   }
 

@@ -28,7 +28,7 @@ import Testing
       let directory = project.directory.path(".tsdb/deployments/\(id)")
       for (path, mode) in [
         (directory, 0o700), (directory + "/record.json", 0o600), (directory + "/evidence-1.jsonl", 0o600),
-        (directory + "/checklist.md", 0o600),
+        (directory + "/checklist.md", 0o600), (directory + "/report.html", 0o600),
       ] {
         let found = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(found == mode, "\(path)")

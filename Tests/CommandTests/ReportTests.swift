@@ -302,6 +302,20 @@ private let deploymentsTable = """
     #expect(!FileManager.default.fileExists(atPath: project.directory.path(".tsdb")))
   }
 
+  @Test(arguments: [("022", 0o644), ("027", 0o640), ("077", 0o600)])
+  func `is readable by whom the umask lets`(umask: String, mode: Int) async throws {
+    try await withProject { project, database in
+      let running = try ToolRun(
+        executable: "/bin/sh",
+        ["-c", "umask \(umask); exec \"$0\" report --html page.html", try ToolRun.toolPath()],
+        environment: ToolRun.searchPaths.merging(project.environment()) { $1 },
+        directory: project.directory.path(""))
+      try await running.finish().expect(0)
+      let facts = try FileManager.default.attributesOfItem(atPath: project.directory.path("page.html"))
+      #expect(facts[.posixPermissions] as? Int == mode)
+    }
+  }
+
   @Test func `refuses what it cannot use`() async throws {
     try await withProject { project, database in
       try await database.execute("create table a (i int)")

@@ -127,7 +127,8 @@ import Testing
       try await project.tsdb("rollback --yes").expect(1, "no deployment of", "tsdb backup list")
       try FailedDeployment.record(id: "2026", in: project.directory, of: database.name, backup: nil)
       try await project.tsdb("rollback --yes").expect(1, "has no backup to go back to", "Nothing was changed")
-      try await project.tsdb("rollback 2027 --yes").expect(1, "there is no deployment \"2027\"")
+      try await project.tsdb("rollback 2027 --yes").expect(
+        64, "there is no deployment \"2027\"", "The last recorded are 2026.", "ls .tsdb/deployments")
       try FailedDeployment.record(id: "2025a", in: project.directory, of: database.name, backup: nil)
       try FailedDeployment.record(id: "2025b", in: project.directory, of: database.name, backup: nil)
       try await project.tsdb("rollback 2025 --yes").expect(64, "beginning of 2 deployments", "2025a, 2025b")

@@ -27,6 +27,12 @@ public struct Attestation: Sendable, Codable, Equatable {
     self.until = until.description
   }
 
+  /// Until when it holds, for people: the last whole day, as it is written with `--until`, or the moment of the end.
+  public var lastDay: String {
+    guard until.hasSuffix("T00:00:00Z"), let end = UTCTime(until) else { return until }
+    return String((end + -86_400).description.prefix(10))
+  }
+
   /// Whether it holds at a moment; the moment of its end is the first at which it does not.
   public func holds(at moment: UTCTime) -> Bool { UTCTime(until).map { moment < $0 } ?? false }
 

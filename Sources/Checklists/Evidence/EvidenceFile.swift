@@ -21,12 +21,15 @@ public final class EvidenceFile {
 
   /// Makes the file.
   ///
+  /// - Parameter isPrivate: whether its owner alone may read it.
   /// - Throws: ``ChecklistError``, of kind `invalidInput` when something is there already.
-  public init(creating path: FilePath, _ header: EvidenceHeader) throws(ChecklistError) {
+  public init(creating path: FilePath, _ header: EvidenceHeader, isPrivate: Bool = false)
+    throws(ChecklistError)
+  {
     do {
       file = try FileDescriptor.open(
         path, .writeOnly, options: [.create, .exclusiveCreate, .append, .closeOnExec, .noFollow],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        permissions: isPrivate ? [.ownerReadWrite] : [.ownerReadWrite, .groupRead, .otherRead])
     } catch {
       let errno = error as? Errno
       throw ChecklistError(

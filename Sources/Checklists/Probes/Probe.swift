@@ -56,6 +56,9 @@ public enum ProbeState: String, Sendable, Codable, CaseIterable {
   case unknown
   /// Nothing is bound to the item.
   case unbound
+
+  /// For people, such as `not applicable`; programs get the raw value.
+  public var words: String { rawValue.replacing("-", with: " ") }
 }
 
 /// What a probe saw.

@@ -168,11 +168,11 @@ public struct ItemRun: Sendable {
     }
     guard attestation.holds(at: now) else {
       return ProbeAnswer(
-        state, asked: asked, observed: "that of \(attestation.by) ended on \(attestation.until)")
+        state, asked: asked, observed: "that of \(attestation.by) ended with \(attestation.lastDay)")
     }
     let note = attestation.note.map { ": \($0)" } ?? ""
     return ProbeAnswer(
       .attested, asked: asked,
-      observed: "\(attestation.by) on \(attestation.time), until \(attestation.until)\(note)")
+      observed: "\(attestation.by) on \(attestation.time), until \(attestation.lastDay)\(note)")
   }
 }

@@ -12,10 +12,10 @@ import SystemPackage
 /// A file that is replaced as a whole: a reader sees the old contents or the new, never a part.
 public struct ReplacedFile: Sendable, Equatable {
   public let path: FilePath
-  /// Of the new file, whatever the umask.
-  public let mode: UInt16
+  /// Of the new file, whatever the umask; nil for what the umask leaves.
+  public let mode: UInt16?
 
-  public init(_ path: FilePath, mode: UInt16 = 0o644) {
+  public init(_ path: FilePath, mode: UInt16? = 0o644) {
     self.path = path
     self.mode = mode
   }
@@ -38,13 +38,12 @@ public struct ReplacedFile: Sendable, Equatable {
     do {
       let file = try FileDescriptor.open(
         temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
-        permissions: FilePermissions(rawValue: CModeT(mode)))
+        permissions: FilePermissions(rawValue: CModeT(mode ?? 0o666)))
       do {
         try file.closeAfter {
           try file.writeAll(contents)
-          guard fchmod(file.rawValue, mode_t(mode)) == 0, fsync(file.rawValue) == 0 else {
-            throw Errno(rawValue: errno)
-          }
+          if let mode, fchmod(file.rawValue, mode_t(mode)) != 0 { throw Errno(rawValue: errno) }
+          guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
         }
         guard rename(temporary.string, path.string) == 0 else { throw Errno(rawValue: errno) }
       } catch {

@@ -15,6 +15,8 @@ public struct ChecklistRun: Sendable {
   public var output: String?
   /// Where the evidence is written; nothing may be there.
   public var evidence: String?
+  /// Whether what is written is for its owner alone; else all may read it.
+  public var isPrivate = false
   /// Of this process.
   public var environment: [String: String]
   /// When the deployment began that the checklist belongs to; nil for the last one of the project, if it is recent.
@@ -94,7 +96,8 @@ public struct ChecklistRun: Sendable {
           creating: FilePath(Project.absolute(evidence)),
           EvidenceHeader(
             document: self.file, documentSHA256: digest, tool: "tsdb \(Version.current)", time: started,
-            phases: phases, server: server))
+            phases: phases, server: server),
+          isPrivate: isPrivate)
         let outcomes = try await run.run(prepared, context) {
           try file.append($0)
           report($0)
@@ -111,7 +114,8 @@ public struct ChecklistRun: Sendable {
     await session.close()
     if let output {
       let states = Dictionary(result.outcomes.map { ($0.line, $0.state) }) { first, _ in first }
-      try ReplacedFile(FilePath(Project.absolute(output))).write(document.filled(states))
+      try ReplacedFile(FilePath(Project.absolute(output)), mode: isPrivate ? 0o600 : 0o644).write(
+        document.filled(states))
     }
     return Result(
       document: file, documentSHA256: digest, server: server, unreachable: run.unreachable, started: started,

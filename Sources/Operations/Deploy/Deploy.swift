@@ -127,6 +127,7 @@ public struct Deploy: Sendable {
       throw DeploymentError(
         .invalidInput, "the step \"\(step.rawValue)\" cannot be skipped", detail: "Nothing was done.")
     }
+    try checkChecklist(access.project)
     let store = DeploymentStore(project: access.project)
     let lock = try store.lock()
     defer { withExtendedLifetime(lock) {} }
@@ -160,6 +161,21 @@ extension Deploy {
   /// The checklist to run: its path as it is meant on a command line.
   func checklistPath(_ project: Project) -> String? {
     checklist ?? project.configuration.deploy.checklist.map(project.path)
+  }
+
+  /// Before anything is recorded: a checklist that cannot be run is a mistyped command, and no failed deployment.
+  private func checkChecklist(_ project: Project) throws(ChecklistError) {
+    guard skips[.report] == nil, let path = checklistPath(project) else { return }
+    do throws(ChecklistError) {
+      let run = ItemRun(
+        probes: ProbeRegistry.all, attestations: [:], directory: project.root, environment: environment,
+        redaction: Redaction())
+      _ = try run.prepare(ChecklistFile.read(path).items, path: path)
+    } catch {
+      throw ChecklistError(
+        .invalidInput, "the checklist cannot be run: \(error.message)", location: error.location,
+        detail: error.detail ?? "Nothing was done.", hint: error.hint, excerpt: error.excerpt)
+    }
   }
 
   func chosenSchedule(_ project: Project) -> DeploySchedule? {

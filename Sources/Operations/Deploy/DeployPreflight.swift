@@ -195,7 +195,7 @@ struct DeployPreflight: Sendable {
       do throws(any Error) {
         for file in try runner.dryRun(plan.toRun, plan: plan, on: connection) where file.notAnalysed > 0 {
           findings.notes.append(
-            "\(file.notAnalysed) statements of \"\(file.name)\" could not be analysed; the server will decide"
+            "\(counted(file.notAnalysed, "statement")) of \"\(file.name)\" could not be analysed; the server will decide"
           )
         }
       } catch let error as MigrationError where error.kind != .tryAgain && error.kind != .interrupted {
@@ -211,7 +211,9 @@ struct DeployPreflight: Sendable {
         "\(object.kind) \(object.object) is \(object.change), compared with what the migrations left",
         "see tsdb migrate verify; put it back, or take it over: tsdb migrate accept --catalog")
     }
-    if drift.count > 20 { findings.add("and \(drift.count - 20) more objects are not as they were left") }
+    if drift.count > 20 {
+      findings.add("and \(counted(drift.count - 20, "more object")) not as they were left")
+    }
   }
 
   // MARK: - This machine
@@ -252,7 +254,8 @@ struct DeployPreflight: Sendable {
       let unbound = document.items.count { $0.call == nil }
       if unbound > 0 {
         findings.notes.append(
-          "\(unbound) of \(document.items.count) items of the checklist are bound to nothing")
+          "\(unbound) of \(counted(document.items.count, "item")) of the checklist \(unbound == 1 ? "is" : "are") bound to nothing"
+        )
       }
     } catch {
       findings.add(error)

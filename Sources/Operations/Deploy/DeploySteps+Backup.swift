@@ -24,7 +24,8 @@ extension DeployRun {
         id: entry.id, path: entry.path.string, snapshotTime: manifest.snapshot.time,
         isProven: isProven(entry))
       return .done(
-        "\(entry.id), taken before the interruption: \(manifest.tables.count) tables, \(manifest.totalRows) rows"
+        "\(entry.id), taken before the interruption: \(counted(manifest.tables.count, "table")), "
+          + counted(manifest.totalRows, "row")
       )
     }
     guard !record.hasChangedDatabase else {
@@ -49,7 +50,7 @@ extension DeployRun {
     }
     record.backup = DeploymentRecord.Backup(
       id: result.id, path: result.path, snapshotTime: result.snapshotTime)
-    return .done("\(result.id): \(result.tables) tables, \(result.rows) rows")
+    return .done("\(result.id): \(counted(result.tables, "table")), \(counted(result.rows, "row"))")
   }
 
   /// The newest usable one with the deployment's label, of this database.
@@ -80,7 +81,10 @@ extension DeployRun {
     switch proof.outcome {
     case .proven:
       record.backup?.isProven = true
-      let restored = proof.restore.map { ": \($0.tables) tables, \($0.rows) rows restored, all equal" } ?? ""
+      let restored =
+        proof.restore.map {
+          ": \(counted($0.tables, "table")), \(counted($0.rows, "row")) restored, all equal"
+        } ?? ""
       return .done(
         "\(backup.id)\(restored)"
           + (proof.serverVersion.map { ", on a throwaway server of PostgreSQL \($0)" } ?? ""), proof.notes)

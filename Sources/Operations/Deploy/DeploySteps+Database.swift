@@ -29,7 +29,7 @@ extension DeployRun {
     return .done(
       seeded.isEmpty
         ? "\(DeploymentRecord.seededNothing): \(result.files.map(\.name).joined(separator: ", "))"
-        : "\(seeded.map(\.name).joined(separator: ", ")): \(rows) rows")
+        : "\(seeded.map(\.name).joined(separator: ", ")): \(counted(rows, "row"))")
   }
 
   /// Refreshes by the jobs that do so in maintenance, so that the runs are recorded.
@@ -63,7 +63,7 @@ extension DeployRun {
         kind: first.outcome == .skipped ? .tryAgain : .failed)
     }
     let objects = result.runs.flatMap(\.objects).map(\.name)
-    return .done("\(objects.count) materialized views: \(objects.joined(separator: ", "))")
+    return .done("\(counted(objects.count, "materialized view")): \(objects.joined(separator: ", "))")
   }
 
   private func refreshed(_ jobs: [String]) async throws -> MaintainRun.Result {
@@ -77,7 +77,7 @@ extension DeployRun {
     guard result.hasFindings else {
       let passed = result.migrations.count { $0.script == "passed" }
       return .done(
-        "\(passed) verify scripts passed, the catalogue is what the migrations left",
+        "\(counted(passed, "verify script")) passed, the catalogue is what the migrations left",
         result.migrations.filter { $0.script == "no-script" }.map { "\"\($0.name)\" has no verify script" })
     }
     var findings: [String] = []

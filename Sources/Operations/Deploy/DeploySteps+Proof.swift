@@ -56,17 +56,17 @@ extension DeployRun {
     try Task.checkCancellation()
     guard failures.isEmpty else {
       return .failed(
-        "\(failures.count) of \(proved + failures.count + unknown.count) smoke tests failed",
+        "\(failures.count) of \(counted(proved + failures.count + unknown.count, "smoke test")) failed",
         failures + unknown,
         hint: "see what each asks: tsdb checklist list --probes")
     }
     // What could not be asked has not been passed; nothing is said against the database.
     guard proved > 0, unknown.isEmpty else {
       return .failed(
-        "\(unknown.count) smoke tests could not be run", unknown,
+        "\(counted(unknown.count, "smoke test")) could not be run", unknown,
         hint: "see why; or go on without them: --skip smoke --because \"…\"", kind: .tryAgain)
     }
-    return .done("\(proved) smoke tests passed, rolled back")
+    return .done("\(counted(proved, "smoke test")) passed, rolled back")
   }
 
   /// Installs what calls maintenance, and waits until it has; runs what is due where it has not.
@@ -86,7 +86,9 @@ extension DeployRun {
     let isNew = installed.changes.contains { $0.action != "unchanged" }
     if let called = try await awaitScheduler(chosen, isNew: isNew) {
       if case .ran(let jobs) = called {
-        return .done("\(places); \(chosen.rawValue) has called it, \(jobs) jobs have run", findings)
+        return .done(
+          "\(places); \(chosen.rawValue) has called it, \(counted(jobs, "job")) \(jobs == 1 ? "has" : "have") run",
+          findings)
       }
       findings.append(
         "\(chosen.rawValue) has not called maintenance within "
@@ -143,7 +145,7 @@ extension DeployRun {
       checklist = outcome
       parts.append(
         ProbeState.allCases.compactMap { state in
-          outcome.counts[state.rawValue].flatMap { $0 > 0 ? "\($0) \(state.rawValue)" : nil }
+          outcome.counts[state.rawValue].flatMap { $0 > 0 ? "\($0) \(state.words)" : nil }
         }.joined(separator: ", "))
       findings += outcome.failed
     } else {
@@ -161,8 +163,8 @@ extension DeployRun {
     let filled = directory.appending("checklist.md").string
     run.evidence = evidence
     run.output = filled
+    run.isPrivate = true
     let result = try await run.run(access) { [report] item in report(.item(item)) }
-    for path in [evidence, filled] { chmod(path, 0o600) }
     if let reason = result.unreachable {
       throw DeploymentError(.tryAgain, "the server cannot be reached: \(reason)")
     }

@@ -5,9 +5,11 @@ import SystemPackage
 public enum ReportFile {
   /// Replaces the file as a whole; a reader sees the old page or the new.
   ///
-  /// - Parameter path: as it is meant on a command line.
+  /// - Parameters:
+  ///   - path: as it is meant on a command line.
+  ///   - isPrivate: whether it is for its owner alone; else as the umask says.
   /// - Throws: `MaintenanceError` that names the file; the old page stays.
-  public static func write(_ page: String, to path: String) throws {
-    try ReplacedFile(FilePath(Project.absolute(path))).write(page)
+  public static func write(_ page: String, to path: String, isPrivate: Bool = false) throws {
+    try ReplacedFile(FilePath(Project.absolute(path)), mode: isPrivate ? 0o600 : nil).write(page)
   }
 }

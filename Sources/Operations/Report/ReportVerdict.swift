@@ -181,7 +181,7 @@ struct ReportJudgement {
         steps.append(
           ReportVerdict.Step(
             subject: .checklist, reason: "checklist", status: worst.status,
-            detail: item?.item ?? clean(worst.state.rawValue), remedy: item?.remedy,
+            detail: item?.item ?? clean(worst.state.words), remedy: item?.remedy,
             count: open.reduce(0) { $0 + list.count($1.state) }))
       }
       return steps

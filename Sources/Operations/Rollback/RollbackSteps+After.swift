@@ -121,12 +121,15 @@ extension Rollback {
     run.deploymentStart = UTCTime(record.started)
     let attempt = record.rollback?.steps.first { $0.step == .report }?.attempts ?? 1
     run.evidence = store.directory(of: record).appending("rollback-\(attempt).jsonl").string
+    run.isPrivate = true
     do {
       guard try ChecklistFile.read(checklist).items.contains(where: { $0.phase == .rollback }) else {
         return ("no items of the rollback", [])
       }
       let result = try await run.run(access)
-      let counts = result.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+      let counts = result.counts.sorted { $0.key < $1.key }.map {
+        "\($0.value) \(ProbeState(rawValue: $0.key)?.words ?? $0.key)"
+      }
       let failed = result.items.filter { $0.state == .failed }.map { "line \($0.line): \($0.item)" }
       return (counts.joined(separator: ", "), failed)
     } catch let error as ChecklistError where error.kind != .interrupted {

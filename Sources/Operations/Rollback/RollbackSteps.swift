@@ -99,7 +99,7 @@ extension Rollback {
     try journal.note { $0.restoredOid = objectID }
     try journal.end(
       .restore, .done,
-      "\(restored.restore.rows) rows of \(restored.restore.tables) tables into \"\(name)\", every row compared",
+      "\(counted(restored.restore.rows, "row")) of \(counted(restored.restore.tables, "table")) into \"\(name)\", every row compared",
       findings: findings + restored.restore.notes)
     return .restored(name: name, objectID: objectID)
   }

@@ -44,7 +44,7 @@ final class BackupProgress: Sendable {
       if invocation.options.verbose { invocation.progress.note("snapshot \(id)") }
     case .tableFinished(let name, let rows, let bytes):
       if invocation.options.verbose {
-        invocation.progress.note("\(name): \(rows) rows, \(ByteCount.text(bytes))")
+        invocation.progress.note("\(name): \(counted(Int(rows), "row")), \(ByteCount.text(bytes))")
       }
     case .waitingBehind(let sessions):
       for waiting in sessions {

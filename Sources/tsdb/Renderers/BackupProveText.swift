@@ -86,7 +86,7 @@ extension BackupProve.Result.Backup {
     case .proven:
       let time = ProgressLine.duration(Double(restore?.milliseconds ?? 0) / 1000)
       return
-        "\(style.good("proven")) \(id): \(counted(restore?.tables ?? 0, "table")), \(restore?.rows ?? 0) rows, "
+        "\(style.good("proven")) \(id): \(counted(restore?.tables ?? 0, "table")), \(counted(Int(restore?.rows ?? 0), "row")), "
         + "\(ByteCount.text(restore?.bytes ?? 0)) restored\(server) in \(time)"
     case .damaged:
       return

@@ -133,7 +133,7 @@ extension BackupVerify.Result {
       guard !backup.verified else {
         lines.append(
           "\(style.good("verified")) \(backup.id): \(counted(backup.files, "file")), "
-            + "\(ByteCount.text(backup.bytes)), \(counted(backup.tables, "table")), \(backup.rows) rows, \(time)"
+            + "\(ByteCount.text(backup.bytes)), \(counted(backup.tables, "table")), \(counted(Int(backup.rows), "row")), \(time)"
         )
         continue
       }

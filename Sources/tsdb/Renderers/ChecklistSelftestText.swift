@@ -48,6 +48,6 @@ extension ChecklistSelftest.Result {
   private static func summary(_ results: [SelftestResult]) -> String {
     let before = results.first { $0.before != nil }?.before
     return "on \(counted(results.count { $0.control == "defect" }, "defect"))"
-      + (before.map { "; \($0.rawValue.replacing("-", with: " ")) before" } ?? "")
+      + (before.map { "; \($0.words) before" } ?? "")
   }
 }

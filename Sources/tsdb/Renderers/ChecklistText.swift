@@ -5,7 +5,7 @@ import Operations
 enum ChecklistText {
   /// A mark and the word of a state: colour alone says nothing.
   static func state(_ state: ProbeState, _ style: Style) -> String {
-    let word = state.rawValue.replacing("-", with: " ")
+    let word = state.words
     let text = "\(mark(state)) \(word)" + String(repeating: " ", count: max(0, 14 - word.count))
     return switch state {
     case .proved, .attested: style.good(text)
@@ -29,7 +29,7 @@ enum ChecklistText {
   /// `42 proved, 1 failed, 3 unknown`, in the order of the states.
   static func counts(_ counts: [String: Int]) -> String {
     ProbeState.allCases.compactMap { state in
-      counts[state.rawValue].map { "\($0) \(state.rawValue.replacing("-", with: " "))" }
+      counts[state.rawValue].map { "\($0) \(state.words)" }
     }.joined(separator: ", ")
   }
 

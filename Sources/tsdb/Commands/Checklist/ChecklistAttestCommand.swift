@@ -38,7 +38,7 @@ struct ChecklistAttestCommand: AsyncParsableCommand {
       .run(project: try invocation.project())
     invocation.print(attestation) { attestation, _ in
       "recorded: \"\(Terminal.printable(attestation.item))\" by \(Terminal.printable(attestation.by)), "
-        + "until \(attestation.until)"
+        + "until \(Terminal.printable(until))"
     }
   }
 }

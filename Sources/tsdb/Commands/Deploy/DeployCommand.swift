@@ -144,5 +144,8 @@ struct DeployCommand: AsyncParsableCommand {
   }
 }
 
-extension DeploymentStep: ExpressibleByArgument {}
+extension DeploymentStep: ExpressibleByArgument {
+  /// What the help offers; others are read and refused with the reason.
+  public static var allValueStrings: [String] { allCases.filter(\.canBeSkipped).map(\.rawValue) }
+}
 extension DeploySchedule: ExpressibleByArgument {}

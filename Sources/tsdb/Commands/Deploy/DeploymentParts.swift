@@ -51,6 +51,6 @@ struct DeploymentPage: Sendable {
   func write(to path: FilePath) async throws {
     let facts = try await Report(environment: Invocation.environment).run(
       project: access.project, settings: access.settings)
-    try ReportFile.write(ReportPage.html(facts, language: language), to: path.string)
+    try ReportFile.write(ReportPage.html(facts, language: language), to: path.string, isPrivate: true)
   }
 }

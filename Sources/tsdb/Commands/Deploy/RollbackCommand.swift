@@ -68,7 +68,7 @@ struct RollbackCommand: AsyncParsableCommand {
     let facts = try await DeploymentFacts.read(access)
     let records = try store.records(of: facts.database, systemIdentifier: facts.systemIdentifier)
     switch RollbackDecision(records, id: id) {
-    case .none: throw missing(facts.database)
+    case .none: throw missing(facts.database, known: records.map(\.id))
     case .ambiguous(let ids):
       throw DeploymentError(
         .invalidInput, "\"\(id ?? "")\" is the beginning of \(ids.count) deployments",
@@ -88,11 +88,17 @@ struct RollbackCommand: AsyncParsableCommand {
 }
 
 extension RollbackCommand {
-  private func missing(_ database: String) -> DeploymentError {
-    DeploymentError(
-      .failed,
-      id.map { "there is no deployment \"\($0)\" of \"\(database)\"" }
-        ?? "there is nothing to go back from: no deployment of \"\(database)\" is recorded",
+  private func missing(_ database: String, known: [String]) -> DeploymentError {
+    if let id {
+      return DeploymentError(
+        .invalidInput, "there is no deployment \"\(id)\" of \"\(database)\"",
+        detail: (known.isEmpty
+          ? "None is recorded in \".tsdb/deployments\" of this project."
+          : "The last recorded are \(known.suffix(5).joined(separator: ", ")).") + " Nothing was changed.",
+        hint: "list them where the deployment was run: ls .tsdb/deployments")
+    }
+    return DeploymentError(
+      .failed, "there is nothing to go back from: no deployment of \"\(database)\" is recorded",
       detail: "Records are kept beside the project, in \".tsdb/deployments\". Nothing was changed.",
       hint: "run it where the deployment was run, or see \"tsdb backup list\" and \"tsdb restore ID --swap\"")
   }

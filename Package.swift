@@ -196,7 +196,8 @@ let package = Package(
     .testTarget(
       name: "OperationsTests",
       dependencies: [
-        "Operations", "Backups", "Maintenance", "Migrations", "Postgres", "Timekeeping", "TestSupport",
+        "Operations", "Backups", "Deployments", "Maintenance", "Migrations", "Postgres", "Timekeeping",
+        "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(

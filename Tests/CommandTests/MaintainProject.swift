@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The root of this package, where the application's own files are.
-private let packageRoot = URL(fileURLWithPath: #filePath)
+let packageRoot = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
 /// A `tsdb.yaml` with these jobs and no others.

@@ -148,7 +148,13 @@ import Testing
       record.rollback?.steps.removeAll { $0.step > .swap }
       try FailedDeployment.write(record, in: fixture.project.directory)
       try fixture.project.remove("007_fails.sql")
+      try await fixture.project.tsdb("migrate up").expect(1, "has to be finished first", "tsdb rollback")
+      // By another way.
+      record.state = .failed
+      try FailedDeployment.write(record, in: fixture.project.directory)
       try await fixture.project.done("migrate up")
+      record.state = .rollingBack
+      try FailedDeployment.write(record, in: fixture.project.directory)
       try await fixture.project.tsdb("rollback --yes").expect(
         1, "is at the migration 006_audit", "is the restored one")
     }

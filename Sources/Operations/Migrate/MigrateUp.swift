@@ -33,13 +33,14 @@ public struct MigrateUp: Sendable {
   public func run(_ access: DatabaseAccess) async throws -> Result {
     let directory = try access.project.migrations()
     let policy = access.project.configuration.order
-    let target = target
+    let (target, project) = (target, access.project)
     return try await access.withRunner("migrate up") { runner, connection in
       let plan = try runner.plan(for: directory, policy: policy, on: connection)
       if let refusal = plan.refusal() { throw refusal }
       if try plan.toRun(upTo: target).isEmpty {
         return Self.result(UpResult(), plan: plan, runner: runner)
       }
+      try UnfinishedRollback.refuse(in: project, on: connection)
       if let refusal = runner.server.refusalToWrite() { throw refusal }
       return try runner.exclusively(on: connection) { connection in
         let plan = try runner.plan(for: directory, policy: policy, on: connection)

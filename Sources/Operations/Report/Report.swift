@@ -1,4 +1,5 @@
 import Checklists
+import Deployments
 import Maintenance
 import Migrations
 import Postgres
@@ -77,6 +78,8 @@ public struct Report: Sendable {
     let migrations = await migrations(access, queries)
     let judgement = ReportJudgement(
       checks: checks, checklist: checklist, deployments: deployments, migrations: migrations, jobs: jobs,
+      unfinishedRollback: UnfinishedRollback.find(
+        in: project, database: server.database.text, systemIdentifier: server.systemIdentifier)?.id,
       gaps: [tables.gap, unused.gap].compactMap { $0 }, clean: clean)
     return ReportFacts(
       tool: "tsdb \(Version.current)", time: now.description, timeZone: calendar.zone.name,

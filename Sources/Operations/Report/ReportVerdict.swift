@@ -55,6 +55,9 @@ struct ReportJudgement {
   let deployments: ReportPart<ReportList<ReportDeployment>>
   let migrations: ReportPart<ReportMigrations>
   let jobs: ReportPart<ReportJobs>
+  /// The deployment whose rollback has begun and not ended, as the project's record has it: the database's copy is
+  /// the one of before, or is swapped away.
+  let unfinishedRollback: String?
   /// Of parts that no check covers.
   let gaps: [ReportGap]
   let clean: ReportCleaning
@@ -98,19 +101,22 @@ struct ReportJudgement {
   /// What the step about a deployment that was taken back says already: that its migrations are pending again, or
   /// that there is no history of any.
   private func isConsequence(_ step: ReportVerdict.Step) -> Bool {
-    guard wasRolledBack, step.reason == "pending" || step.reason == "drift" else { return false }
-    return step.status == .warning && step.reason == "pending" || isBeforeFirst(step.reason)
+    guard wasRolledBack, step.status == .warning else { return false }
+    return step.reason == "pending" || isBeforeFirst(step.reason)
   }
 
   /// Whether the database is the one from before the first migration, as a rollback has left it.
   private func isBeforeFirst(_ check: String) -> Bool {
     guard wasRolledBack, let counts = migrations.value?.counts else { return false }
-    return (check == "pending" || check == "drift") && counts["pending"] != nil && counts.count == 1
+    // Jobs ask for the application's tables by their names.
+    return ["pending", "drift", "partitions", "retention-backlog"].contains(check)
+      && counts["pending"] != nil && counts.count == 1
   }
 
   private func isJudged(_ subject: ReportSubject) -> Bool {
     switch subject {
-    case .deployment: if case .absent = deployments { false } else { true }
+    case .deployment:
+      if case .absent = deployments { unfinishedRollback != nil } else { true }
     case .checklist: if case .absent = checklist { false } else { true }
     default: true
     }
@@ -130,6 +136,18 @@ struct ReportJudgement {
   }
 
   private var deploymentSteps: [ReportVerdict.Step] {
+    if let unfinishedRollback {
+      return [
+        step(
+          .deployment, "deployment", .critical,
+          clean("the rollback of deployment \(unfinishedRollback) has begun and is not finished"),
+          clean("tsdb rollback"))
+      ]
+    }
+    return recordedSteps
+  }
+
+  private var recordedSteps: [ReportVerdict.Step] {
     switch deployments {
     case .absent: return []
     case .unknown(let gap): return [step(.deployment, "deployment", .unknown, gap.reason, gap.remedy)]

@@ -305,6 +305,7 @@ private let deploymentsTable = """
   @Test(arguments: [("022", 0o644), ("027", 0o640), ("077", 0o600)])
   func `is readable by whom the umask lets`(umask: String, mode: Int) async throws {
     try await withProject { project, database in
+      try await database.execute("create table one (i int)")
       let running = try ToolRun(
         executable: "/bin/sh",
         ["-c", "umask \(umask); exec \"$0\" report --html page.html", try ToolRun.toolPath()],
@@ -313,6 +314,8 @@ private let deploymentsTable = """
       try await running.finish().expect(0)
       let facts = try FileManager.default.attributesOfItem(atPath: project.directory.path("page.html"))
       #expect(facts[.posixPermissions] as? Int == mode)
+      let page = try String(contentsOfFile: project.directory.path("page.html"), encoding: .utf8)
+      #expect(page.contains("The 1 largest of 1 table<"))
     }
   }
 

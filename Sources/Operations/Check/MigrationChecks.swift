@@ -91,7 +91,7 @@ enum MigrationChecks {
     return HealthFinding(
       pending.name, problems: problems, several: "migrations that are not applied as they are",
       fine: facts.migrations.isEmpty
-        ? "there are no migrations" : "\(facts.migrations.count) migrations applied",
+        ? "there are no migrations" : "\(counted(facts.migrations.count, "migration")) applied",
       performance: [
         PerformanceData(
           "pending_migrations",

@@ -75,7 +75,9 @@ struct MaintenanceConfiguredProbe: ProjectProbe {
       }
       return ProbeAnswer(
         .proved, asked: asked,
-        observed: "\(runs.count) runs, the last by \(trigger) at \(last); \(enabled.count) jobs enabled")
+        observed:
+          "\(counted(runs.count, "run")), the last by \(trigger) at \(last); \(counted(enabled.count, "job")) enabled"
+      )
     } catch {
       return OperationProbes.unknown(error, asked: asked, context)
     }
@@ -143,7 +145,7 @@ struct MaintenanceWorkingProbe: ProjectProbe {
       }
       return ProbeAnswer(
         .proved, asked: Self.asked,
-        observed: "\(runs.count) runs within a day, the last by \(runs.trigger ?? "") at \(last); "
+        observed: "\(counted(runs.count, "run")) within a day, the last by \(runs.trigger ?? "") at \(last); "
           + "no job late or failing, nothing kept past its time in \(tables) tables, views fresh")
     } catch {
       return OperationProbes.unknown(error, asked: Self.asked, context)

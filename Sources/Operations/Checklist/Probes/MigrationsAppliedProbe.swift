@@ -117,7 +117,8 @@ struct MigrationsAppliedProbe: ProjectProbe {
       }
       let others = result.drift.count - lost.count
       let names =
-        file ?? "\(result.migrations.count) files: \(result.migrations.map(\.name).joined(separator: ", "))"
+        file
+        ?? "\(counted(result.migrations.count, "file")): \(result.migrations.map(\.name).joined(separator: ", "))"
       return ProbeAnswer(
         .proved, asked: asked,
         observed: "\(names); "

@@ -348,7 +348,11 @@ enum ReportWord: CaseIterable {
     case .nothingOverdue: ("none", "ninguna")
     case .moreThan: ("more than {0}", "más de {0}")
     case .indexSize: ("Of that indexes", "De ello, índices")
-    case .tablesCaption: ("The {0} largest of {1} tables", "Las {0} más grandes de {1} tablas")
+    case .tablesCaption:
+      (
+        "The {0} largest of {1} {1:table|tables}",
+        "{0:La|Las} {0} más {0:grande|grandes} de {1} {1:tabla|tablas}"
+      )
     case .partitions: ("{0} {0:partition|partitions}", "{0} {0:partición|particiones}")
     case .ofAll: ("All tables: {0}", "Todas las tablas: {0}")
     case .sequence: ("Sequence", "Secuencia")
@@ -419,7 +423,11 @@ enum ReportWord: CaseIterable {
         "{0} {0:job|jobs}; no run missing in {1} days",
         "{0} {0:tarea|tareas}; no falta ninguna ejecución en {1} días"
       )
-    case .checksFine: ("{0} checks, all in order", "{0} comprobaciones, todas en orden")
+    case .checksFine:
+      (
+        "{0} {0:check|checks}, all in order",
+        "{0} {0:comprobación, en orden|comprobaciones, todas en orden}"
+      )
     case .checksBad:
       ("{0} of {1} checks found something", "{0} de {1} comprobaciones {0:halló|hallaron} algo")
     case .appliedCount: ("{0} applied", "{0} {0:aplicada|aplicadas}")

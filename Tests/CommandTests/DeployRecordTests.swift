@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -78,6 +79,57 @@ import Testing
       #expect(
         try await database.cluster.value(
           "select count(*) from pg_database where datname like '\(database.name)%'") == "1")
+    }
+  }
+
+  /// Rows of the seed are changes to go back from; a seed that inserted nothing is none.
+  @Test(arguments: [true, false])
+  func `that fails after its seed goes back by itself if the seed inserted anything`(inserts: Bool)
+    async throws
+  {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy --skip prove --because quick").expect(0)
+      if inserts {
+        try project.write("seeds/second.sql", "insert into one values (2, 'second') on conflict do nothing;")
+      }
+      try project.write("one.verify.sql", "select nosuch from one;")
+      let failed = try await project.tsdb("deploy --auto-rollback --skip prove --because quick")
+      failed.expect(
+        1, "failed at the step \"verify\"", inserts ? "rolled back by itself" : "nothing to go back from")
+      #expect(try project.deployments().last?.state == (inserts ? "rolled-back" : "failed"))
+      let rows = try await database.cluster.connect(database: database.name).run {
+        try $0.query("select count(*) from one").text(0, 0)
+      }
+      #expect(rows == "1")
+      if inserts { try await project.tsdb("restore --drop-old --yes").expect(0) }
+    }
+  }
+
+  @Test func `without a backup does not try to go back by itself`() async throws {
+    try await withProject(deployedFiles) { project, _ in
+      try project.write("four.sql", "-- tsdb: requires three\nselect 1/0;")
+      let failed = try await project.tsdb("deploy --auto-rollback --skip backup --because quick")
+      failed.expect(1, "failed at the step \"migrate\"")
+      #expect(!"\(failed)".lowercased().contains("going back"), "\(failed)")
+      #expect(try project.deployment().state == "failed")
+    }
+  }
+
+  /// As where the project's directory has moved.
+  @Test func `whose record came along from another machine is continued in this one's name`() async throws {
+    try await withProject(deployedFiles) { project, _ in
+      try project.write("four.sql", "-- tsdb: requires three\nselect 1/0;")
+      try await project.tsdb("deploy --skip prove --because quick").expect(1)
+      var record = try project.deployment()
+      record["host"] = "elsewhere.example"
+      let id = try #require(record["id"] as? String)
+      try project.write(
+        ".tsdb/deployments/\(id)/record.json",
+        String(decoding: try JSONSerialization.data(withJSONObject: record), as: UTF8.self))
+      try project.write("four.sql", "-- tsdb: requires three\nselect 1;")
+      try await project.tsdb("deploy").expect(0, "continuing ")
+      let host = try project.deployment()["host"] as? String
+      #expect(host != nil && host != "elsewhere.example")
     }
   }
 

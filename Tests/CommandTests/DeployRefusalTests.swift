@@ -65,6 +65,19 @@ import Testing
     }
   }
 
+  @Test func `to begin without the programs of the steps to come`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try project.write("old/pg_dump", "#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
+      #expect(chmod(project.directory.path("old/pg_dump"), 0o755) == 0)
+      let environment = ["TSDB_PG_BINDIR": project.directory.path("old")]
+      let result = try await database.expectUnchanged {
+        try await project.tsdb("deploy", environment: environment)
+      }
+      result.expect(1, "no pg_dump for a server of PostgreSQL", "no server of PostgreSQL")
+      #expect(project.backups().isEmpty)
+    }
+  }
+
   @Test func `a file that does not parse, before anything is done`() async throws {
     try await withProject(deployedFiles) { project, database in
       try project.write(

@@ -62,6 +62,7 @@ import Testing
       (["migrations/b.sql": nil], "\"b\" was applied, but its file is missing"),
       (["migrations/d.sql": "select 'open;"], "d.sql:1"),
       (["migrations/d.sql": "-- tsdb: requires nosuch\nselect 1;"], "nosuch"),
+      (["migrations/zz.verify.sql": "select 1;"], "zz"),
       (["seeds": nil], ""),
     ] as [([String: String?], String)])
   func `says which file is in the way`(files: [String: String?], told: String) async throws {

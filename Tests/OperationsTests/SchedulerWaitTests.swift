@@ -55,8 +55,11 @@ import Timekeeping
   }
 
   /// The other job's record comes while it waits.
-  @Test func `goes on until every job has a record`() async throws {
-    try await with("('a', 'cron', 'ok', now())") { database, session in
+  @Test(arguments: [
+    "('a', 'cron', 'ok', now())", "('a', 'manual', 'ok', now()), ('b', 'manual', 'ok', now())",
+  ])
+  func `goes on until it has called, and every job has a record`(rows: String) async throws {
+    try await with(rows) { database, session in
       let later = Task {
         try await Task.sleep(for: .milliseconds(500))
         try await database.execute("insert into tsdb.job_runs values ('b', 'cron', 'ok', now())")

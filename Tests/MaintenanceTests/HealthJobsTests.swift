@@ -13,7 +13,7 @@ import Testing
       #expect(try await look(database, []).status == .ok)
       let finding = try await look(database, [job(.check)])
       #expect(finding.status == .warning)
-      #expect(finding.problems.first?.remedy == "tsdb schedule install")
+      #expect(finding.problems.first?.remedy == "tsdb schedule install --cron (or --systemd, --pg-cron)")
     }
   }
 

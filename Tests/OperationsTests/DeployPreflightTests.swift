@@ -123,7 +123,7 @@ import Testing
       #expect(findings.problems.isEmpty, "\(findings.problems)")
       #expect(notes.contains("\"b\" was edited in comments or layout only"), "\(notes)")
       #expect(notes.contains("a probe \"no.such\" that this tsdb does not have"), "\(notes)")
-      #expect(notes.contains("1 of 2 items of the checklist are bound to nothing"), "\(notes)")
+      #expect(notes.contains("1 of 2 items of the checklist is bound to nothing"), "\(notes)")
       let missing = try await scene.look(steps: [.report]) { $0.checklist = scene.project.path("none.md") }
       #expect(missing.problems.count == 1, "\(missing.problems)")
     }

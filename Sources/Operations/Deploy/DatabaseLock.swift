@@ -11,13 +11,16 @@ public actor DatabaseLock {
   /// A server notices the end of a killed client's connection at once, and frees what it held a little later.
   private static let patience = Duration.seconds(3)
 
+  /// Of the session, which has nothing to report of rows.
+  static let sessionName = "tsdb deploy lock"
+
   private let session: Session
   private let schema: String
   private var isReleased = false
 
   /// One that is taken by ``require()``.
   public init(_ access: DatabaseAccess) {
-    session = Session(access.settings, applicationName: "tsdb deploy")
+    session = Session(access.settings, applicationName: Self.sessionName)
     schema = access.project.configuration.historySchema
   }
 

@@ -83,8 +83,8 @@ enum DeploymentWrites {
       """
       select exists (select from pg_catalog.pg_stat_activity
         where datname = pg_catalog.current_database() and application_name like 'tsdb%'
-          and pid <> pg_catalog.pg_backend_pid())
-      """
+          and application_name <> $1 and pid <> pg_catalog.pg_backend_pid())
+      """, [DatabaseLock.sessionName]
     ).isTrue(0, 0)
   }
 

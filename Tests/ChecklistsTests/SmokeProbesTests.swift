@@ -146,7 +146,9 @@ enum SmokeDatabase {
   func `an empty database proves nothing`(probe: ProbeCase) async throws {
     try await withDatabase { database in
       let answer = try await probe.run(on: database)
-      #expect(answer.state == .failed, "\(answer)")
+      // After a first deployment was rolled back there is nothing that an application could do.
+      let expected: ProbeState = probe.name == "rollback.services" ? .notApplicable : .failed
+      #expect(answer.state == expected, "\(answer)")
     }
   }
 

@@ -137,7 +137,8 @@ import Testing
     #expect([0, 2].contains(deployed.exitStatus ?? -1), "\(deployed)")
     // Before the application's first deployment there is nothing of it that could work.
     #expect(rolledBack.exitStatus == 0, "\(rolledBack)")
-    #expect(rolledBack.standardOutput.contains("1 not-applicable"), "\(rolledBack)")
+    #expect(rolledBack.standardOutput.contains("1 not applicable"), "\(rolledBack)")
+    #expect(!rolledBack.standardError.contains("tsdb deploy"), "\(rolledBack)")
     #expect(typed.exitStatus == 0 && typed.standardOutput == "5\n", "\(typed)")
     for result in [deployed, status, after, check] {
       #expect(!"\(result)".contains("schedule install"), "\(result)")

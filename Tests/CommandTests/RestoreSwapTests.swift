@@ -150,16 +150,20 @@ private func content(_ database: TestDatabase) async throws -> String {
   }
 
   @Test func `refuses a database whose restore is not finished`() async throws {
-    try await withPair { project, live, other in
+    // On a server of its own: any restore drops what it takes for another's leftover.
+    try await PostgresCluster.with { cluster in
+      let live = try await TestDatabase.create(on: cluster)
+      let other = try await TestDatabase.create(on: cluster)
+      let project = try TestProject(live)
       let oid = try #require(
         try await other.value("select oid from pg_database where datname = current_database()"))
-      try await live.cluster.connect().run { connection in
+      try await cluster.connect().run { connection in
         _ = try connection.execute(
           "comment on database \(other.name) is 'tsdb restore in progress, of b1; started x; run by y; database \(oid)'"
         )
       }
       try await project.tsdb("restore --swap-in \(other.name) --yes").expect(1, "is not finished")
-      try await live.cluster.connect().run { connection in
+      try await cluster.connect().run { connection in
         _ = try connection.execute(
           "comment on database \(other.name) is 'restored by tsdb from b1; state of x; run by y; database \(oid)'"
         )

@@ -73,9 +73,9 @@ struct RollbackFacts: Sendable, Equatable {
       """
       select coalesce(application_name, ''), count(*) from pg_catalog.pg_stat_activity
       where datname = $1 and coalesce(backend_type, 'client backend') = 'client backend'
-        and pid <> pg_catalog.pg_backend_pid()
+        and pid <> pg_catalog.pg_backend_pid() and application_name is distinct from $2
       group by 1 order by 2 desc, 1
-      """, [database])
+      """, [database, DatabaseLock.sessionName])
     applications = (0..<sessions.rowCount).map {
       RollbackPreview.Application(name: sessions.text($0, 0), sessions: sessions.integer($0, 1) ?? 0)
     }

@@ -59,7 +59,7 @@ import Testing
           """
           alter table public.support_webhooks
             add constraint support_webhooks_x_check check (webhook_id <> '') not valid
-          """, ["nine"]
+          """, ["five", "six", "nine"]
         ),
         ("update tsdb.backups set state = 'damaged'", ["one", "two", "four"]),
         ("alter table public.support_webhooks alter column url drop not null", ["five", "six"]),

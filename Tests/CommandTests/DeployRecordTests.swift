@@ -5,6 +5,18 @@ import Testing
 
 /// What a deployment records, skips, schedules and keeps to itself.
 @Suite struct `A deployment` {
+  @Test func `whose end the database did not get is told to it by the next one`() async throws {
+    try await withProject(deployedFiles) { project, database in
+      try await project.tsdb("deploy").expect(0)
+      // As where the server was away at that moment.
+      try await database.execute("update tsdb.deployments set state = 'running', ended_at = null")
+      try await project.tsdb("deploy").expect(0)
+      let rows = try await database.value(
+        "select string_agg(state, ',') || count(ended_at) from tsdb.deployments")
+      #expect(rows == "deployed,deployed2")
+    }
+  }
+
   @Test func `records why steps are left out, and says that it has no way back`() async throws {
     try await withProject(deployedFiles) { project, _ in
       let result = try await project.tsdb([

@@ -152,7 +152,7 @@ public struct Deploy: Sendable {
     let (record, isResumed) = try await opening.record()
     var run = DeployRun(
       deploy: self, access: access, store: store, databaseLock: databaseLock, record: record,
-      isResumed: isResumed, report: report)
+      earlier: try opening.earlier(than: record), isResumed: isResumed, report: report)
     return try await run.perform()
   }
 }

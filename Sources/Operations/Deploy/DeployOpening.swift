@@ -42,6 +42,13 @@ struct DeployOpening: Sendable {
     }
   }
 
+  /// The last deployment of the database that came to its end before the given one.
+  func earlier(than record: DeploymentRecord) throws -> DeploymentRecord? {
+    try store.records(of: facts.database, systemIdentifier: facts.systemIdentifier).last { earlier in
+      earlier.id < record.id && [.deployed, .rolledBack].contains(earlier.state)
+    }
+  }
+
   /// What is done, by the records and by what the database shows of the last.
   func decision(_ records: [DeploymentRecord]) async -> DeploymentDecision {
     guard deploy.isFresh, let last = records.last, last.state == .running || last.state == .failed else {

@@ -23,6 +23,7 @@ extension DeployRun {
   }
 
   mutating func finish() async throws -> Deploy.Result {
+    record.writesAtEnd = await DeploymentWrites.count(access, waitsForOwn: true)
     // A server that went away during a step that only looks must not pass for a deployed one.
     do {
       record.headAfter = try await DeploymentFacts.read(access).migrationHead
@@ -33,7 +34,6 @@ extension DeployRun {
         "every step is done, and the server does not answer: \(redaction.clean(failure.message))",
         detail: "The deployment \(record.id) is kept.", hint: "type the same command again to continue")
     }
-    record.writesAtEnd = await DeploymentWrites.count(access, waitsForOwn: true)
     record.state = .deployed
     record.ended = now
     try await keep()

@@ -12,6 +12,8 @@ struct DeployRun {
   let databaseLock: DatabaseLock
   var record: DeploymentRecord
   let isResumed: Bool
+  /// The deployment before this one, whose copy in the database may be missing its end: the server was away then.
+  private var earlier: DeploymentRecord?
   let report: Deploy.Reporter
   /// Of what stands in the record: a server's message may repeat a row.
   let redaction: Redaction
@@ -21,13 +23,15 @@ struct DeployRun {
 
   init(
     deploy: Deploy, access: DatabaseAccess, store: DeploymentStore, databaseLock: DatabaseLock,
-    record: DeploymentRecord, isResumed: Bool, report: @escaping Deploy.Reporter
+    record: DeploymentRecord, earlier: DeploymentRecord?, isResumed: Bool,
+    report: @escaping Deploy.Reporter
   ) {
     self.deploy = deploy
     self.access = access
     self.store = store
     self.databaseLock = databaseLock
     self.record = record
+    self.earlier = earlier
     self.isResumed = isResumed
     self.report = report
     redaction = Redaction(settings: access.settings, environment: deploy.environment)
@@ -114,7 +118,11 @@ struct DeployRun {
     try store.save(record)
     report(.stepBegan(step))
     // Preflight changes nothing, not even by a record in the database.
-    if step != .preflight { await publish() }
+    if step != .preflight {
+      if let earlier { await publish(earlier) }
+      earlier = nil
+      await publish()
+    }
     var end: End
     do {
       try await databaseLock.require()
@@ -191,7 +199,9 @@ struct DeployRun {
     await publish()
   }
 
-  func publish() async {
+  func publish() async { await publish(record) }
+
+  private func publish(_ record: DeploymentRecord) async {
     await store.publish(record, access) { [report, warnings] message, detail, hint in
       if warnings.isNew(message) { report(.warning(message, detail: detail, hint: hint)) }
     }

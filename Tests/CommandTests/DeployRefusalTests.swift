@@ -120,6 +120,25 @@ import Testing
     }
   }
 
+  /// Its fourth file waits for as long as another session has the advisory lock 42.
+  private func letWait(_ project: TestProject) throws {
+    try project.write("tsdb.yaml", "migrate:\n  lock_timeout: 60s\n")
+    try project.write("four.sql", "-- tsdb: requires three\nselect pg_advisory_xact_lock(42);")
+  }
+
+  private func startedAndWaiting(_ project: TestProject, _ database: TestDatabase) async throws -> ToolRun {
+    let run = try ToolRun.start(
+      ["deploy"], environment: project.environment(), directory: project.directory.path)
+    for _ in 0..<600
+    where try await database.value(
+      """
+      select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (
+        select oid from pg_database where datname = current_database())
+      """) == "0"
+    { try await Task.sleep(for: .milliseconds(50)) }
+    return run
+  }
+
   @Test func `two copies of the project at once`() async throws {
     try await withProject(deployedFiles) { project, database in
       let other = try TestProject(database, deployedFiles)
@@ -127,18 +146,9 @@ import Testing
       try await session.run { _ = try $0.execute("select pg_advisory_lock(42)") }
       // The first one waits in this file for as long as the session has its lock.
       for copy in [project, other] {
-        try copy.write("tsdb.yaml", "migrate:\n  lock_timeout: 60s\n")
-        try copy.write("four.sql", "-- tsdb: requires three\nselect pg_advisory_xact_lock(42);")
+        try letWait(copy)
       }
-      let first = try ToolRun.start(
-        ["deploy"], environment: project.environment(), directory: project.directory.path)
-      for _ in 0..<600
-      where try await database.value(
-        """
-        select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (
-          select oid from pg_database where datname = current_database())
-        """) == "0"
-      { try await Task.sleep(for: .milliseconds(50)) }
+      let first = try await startedAndWaiting(project, database)
       try await other.tsdb("deploy").expect(
         75, "another deployment or rollback of this database is running", "since 20")
       #expect(try other.deployments().isEmpty && other.backups().isEmpty)
@@ -169,17 +179,8 @@ import Testing
     try await withProject(deployedFiles) { project, database in
       let (gate, thief) = (database.connect(), database.connect())
       try await gate.run { _ = try $0.execute("select pg_advisory_lock(42)") }
-      try project.write("tsdb.yaml", "migrate:\n  lock_timeout: 60s\n")
-      try project.write("four.sql", "-- tsdb: requires three\nselect pg_advisory_xact_lock(42);")
-      let run = try ToolRun.start(
-        ["deploy"], environment: project.environment(), directory: project.directory.path)
-      for _ in 0..<600
-      where try await database.value(
-        """
-        select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (
-          select oid from pg_database where datname = current_database())
-        """) == "0"
-      { try await Task.sleep(for: .milliseconds(50)) }
+      try letWait(project)
+      let run = try await startedAndWaiting(project, database)
       try await thief.run { connection in
         _ = try connection.execute(
           """
